@@ -1,0 +1,5 @@
+"""The WSGI entry point: everything meets in `create_app`."""
+
+from portal import create_app
+
+app = create_app()

@@ -1,0 +1,51 @@
+"""The CloudCX contacts and webhooks portal. `create_app` is the only place where everything meets."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+from whitenoise import WhiteNoise
+
+from . import cli, config, health, jobs, overview, web
+from .accounts import views as accounts
+from .contacts import payload
+from .contacts import views as contacts
+from .extensions import csrf, db, limiter, login, migrate
+from .webhooks import publisher, samples
+from .webhooks import views as webhooks
+
+ROOT = Path(__file__).parent.parent
+
+
+def create_app(settings: Mapping[str, Any] | None = None) -> Flask:
+    """The WSGI application, configured from the environment; `settings` go before it.
+
+    Raises config.ConfigError (the process ends with one clear line) when the environment is unsafe for production.
+    """
+    app = Flask(__name__, root_path=str(ROOT))
+    app.config.update(config.load())
+    app.config.update(settings or {})
+    app.config["DATA"].mkdir(parents=True, exist_ok=True)
+    app.config.setdefault("RATELIMIT_STORAGE_URI", jobs.limiter_storage(app.config["REDIS_URL"]))
+    app.config.setdefault("RATELIMIT_STORAGE_OPTIONS", jobs.WEB_CONNECTION)
+    for extension in (db, csrf, login, limiter):
+        extension.init_app(app)
+    migrate.init_app(app, db, directory=str(ROOT / "portal" / "migrations"))
+    web.init_app(app)
+    jobs.init_app(app)
+    publisher.init_app(app)
+    samples.init_app(app, payload.sample)
+    for blueprint in (overview.blueprint, accounts.blueprint, contacts.blueprint, webhooks.blueprint, health.blueprint):
+        app.register_blueprint(blueprint)
+    cli.init_app(app)
+    _serve(app)
+    return app
+
+
+def _serve(app: Flask) -> None:
+    """Static files with far-future caching and compression; the client's address as told by the proxies in front."""
+    app.wsgi_app = WhiteNoise(app.wsgi_app, root=str(ROOT / "static"), prefix="static/", max_age=3600)  # type: ignore[method-assign]
+    if hops := app.config["PROXIES"]:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]

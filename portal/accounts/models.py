@@ -1,0 +1,79 @@
+"""Workspaces, the people in them, and the sessions in which they are signed in."""
+
+import uuid
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar
+
+from flask_login import UserMixin
+from sqlalchemy import ForeignKey, Index, String, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from ..extensions import Base, utcnow
+
+
+class Role(StrEnum):
+    """What a member may do (source: the vendor's pages)."""
+
+    ADMINISTRATOR = "Administrator"
+    SUPERVISOR = "Supervisor"
+    AGENT = "Agent"
+
+
+class Workspace(Base):
+    """A tenant: every row belongs to one, and nobody sees another's."""
+
+    __tablename__ = "workspace"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    name: Mapped[str] = mapped_column(String(100))
+    created_at: Mapped[datetime] = mapped_column(default=utcnow)
+
+
+class User(Base):
+    """A person, known by their e-mail address over all workspaces."""
+
+    __tablename__ = "user_account"
+    __table_args__ = (Index("uq_user_account_email", text("lower(email)"), unique=True),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    name: Mapped[str] = mapped_column(String(100))
+    email: Mapped[str] = mapped_column(String(254))
+    password_hash: Mapped[str] = mapped_column(String(255))
+    created_at: Mapped[datetime] = mapped_column(default=utcnow)
+
+    memberships: Mapped[list["Membership"]] = relationship(back_populates="user")
+
+
+class Membership(Base):
+    """A person's role in one workspace."""
+
+    __tablename__ = "membership"
+
+    workspace_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("workspace.id"), primary_key=True)
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("user_account.id"), primary_key=True, index=True)
+    role: Mapped[Role]
+
+    workspace: Mapped[Workspace] = relationship()
+    user: Mapped[User] = relationship(back_populates="memberships")
+
+
+class Session(UserMixin, Base):  # type: ignore[misc]  # Flask-Login is not typed
+    """A signed-in browser: what Flask-Login calls the user. A row, so that it can be ended from here."""
+
+    __tablename__ = "user_session"
+
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("user_account.id"), index=True)
+    workspace_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("workspace.id"))
+    created_at: Mapped[datetime] = mapped_column(default=utcnow)
+
+    user: Mapped[User] = relationship(lazy="joined")
+    workspace: Mapped[Workspace] = relationship(lazy="joined")
+
+    token: ClassVar[str]
+    """Only on the request that opens the session: the database keeps its hash."""
+
+    def get_id(self) -> str:
+        """What the cookie carries (Flask-Login's hook)."""
+        return self.token

@@ -1,0 +1,132 @@
+"""Every setting, its default and its reason. Read once, from the environment; an unsafe production start is refused."""
+
+import base64
+import hashlib
+import ipaddress
+import os
+import secrets
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.engine import make_url
+
+Networks = tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
+
+LOOPBACK = "127.0.0.0/8,::1/128"
+MAX_FORM_BYTES = 1024 * 1024
+BUSY_SECONDS = 15
+"""How long a SQLite writer waits for the one write lock before it gives up."""
+POOL_SIZE = 5
+"""Database connections a process may hold: web and one worker fit into the 20 of a small plan."""
+
+
+class ConfigError(SystemExit):
+    """A start that would be unsafe or can't work; its text is the one line the operator reads."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(f"portal: {sentence}")
+
+
+def load(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
+    """Flask's configuration from the environment.
+
+    Raises ConfigError when production lacks a key, a database or a Redis of its own, or when a value can't be read.
+    """
+    production = environ.get("PORTAL_ENV", "production") != "development"
+    data = Path(environ.get("PORTAL_DATA") or "instance").resolve()
+    if production:
+        _refuse_unsafe(environ)
+    secret_key = environ.get("SECRET_KEY") or _kept_secret(data / "secret_key")
+    database_url = _database_url(environ, data)
+    return {
+        "PRODUCTION": production,
+        "DATA": data,
+        "SECRET_KEY": secret_key,
+        "SQLALCHEMY_DATABASE_URI": database_url,
+        "SQLALCHEMY_ENGINE_OPTIONS": _engine_options(database_url),
+        "REDIS_URL": environ.get("REDIS_URL") or f"unix://{embedded_socket(data)}",
+        "ENCRYPTION_KEYS": _encryption_keys(environ, secret_key),
+        # Networks that deliveries may reach although they are not public: a receiver under development runs on loopback.
+        "ALLOWED_NETWORKS": _networks(environ.get("PORTAL_ALLOWED_NETWORKS", "" if production else LOOPBACK)),
+        "SIGNUP": environ.get("PORTAL_SIGNUP", "first"),
+        "URL": (environ.get("PORTAL_URL") or default_url(environ)).rstrip("/"),
+        "PROXIES": _whole_number(environ, "PORTAL_PROXIES", 0),
+        "TRUSTED_HOSTS": _words(environ.get("PORTAL_HOSTS", "")) or None,
+        "MAX_CONTENT_LENGTH": MAX_FORM_BYTES,
+        "MAX_FORM_MEMORY_SIZE": MAX_FORM_BYTES,
+        # A page left open over lunch must still save: the token lives as long as the session.
+        "WTF_CSRF_TIME_LIMIT": None,
+        # Behind a proxy that ends TLS the browser still speaks https, so the cookie may insist on it.
+        "SESSION_COOKIE_SECURE": environ.get("PORTAL_URL", "").startswith("https://"),
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+    }
+
+
+def default_url(environ: Mapping[str, str]) -> str:
+    """The address of this installation when PORTAL_URL does not say it."""
+    return f"http://{environ.get('HOST', '127.0.0.1')}:{environ.get('PORT', '8000')}"
+
+
+def embedded_socket(data: Path) -> Path:
+    """Where the embedded Valkey listens: a short path, for sockets end at about 107 characters."""
+    digest = hashlib.sha256(str(data).encode()).hexdigest()[:12]
+    return Path(tempfile.gettempdir(), f"cloudcx-{os.getuid()}-{digest}", "valkey.sock")
+
+
+def _refuse_unsafe(environ: Mapping[str, str]) -> None:
+    if not environ.get("SECRET_KEY"):
+        raise ConfigError("SECRET_KEY is not set. Production needs a long random one, the same on every machine.")
+    if not environ.get("DATABASE_URL") and not environ.get("PORTAL_DATA"):
+        raise ConfigError("DATABASE_URL is not set. Production needs PostgreSQL (or set PORTAL_DATA to use SQLite there).")
+    if not environ.get("REDIS_URL"):
+        raise ConfigError("REDIS_URL is not set. Production needs a Redis or Valkey that web and workers share.")
+
+
+def _kept_secret(file: Path) -> str:
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+        file.write_text(secrets.token_hex(32))
+    return file.read_text()
+
+
+def _database_url(environ: Mapping[str, str], data: Path) -> str:
+    url = environ.get("DATABASE_URL") or f"sqlite:///{data / 'portal.db'}"
+    # Heroku still says postgres://, which SQLAlchemy does not know; "postgresql" is psycopg 3 there.
+    return "postgresql://" + url.removeprefix("postgres://") if url.startswith("postgres://") else url
+
+
+def _engine_options(url: str) -> dict[str, Any]:
+    options: dict[str, Any] = {"pool_size": POOL_SIZE, "max_overflow": 0, "pool_timeout": 30}
+    if make_url(url).get_backend_name() == "sqlite":
+        return options | {"connect_args": {"timeout": BUSY_SECONDS}}
+    return options | {"pool_pre_ping": True}
+
+
+def _encryption_keys(environ: Mapping[str, str], secret_key: str) -> list[str]:
+    """Fernet keys, newest first. Without PORTAL_KEYS one is derived, so that a deployment works with SECRET_KEY alone."""
+    if keys := _words(environ.get("PORTAL_KEYS", "")):
+        return keys
+    digest = hashlib.sha256(b"cloudcx signing secrets\0" + secret_key.encode()).digest()
+    return [base64.urlsafe_b64encode(digest).decode()]
+
+
+def _networks(text: str) -> Networks:
+    try:
+        return tuple(ipaddress.ip_network(word) for word in _words(text))
+    except ValueError as error:
+        raise ConfigError(f"PORTAL_ALLOWED_NETWORKS is not a list of networks: {error}.") from error
+
+
+def _whole_number(environ: Mapping[str, str], name: str, default: int) -> int:
+    try:
+        return int(environ.get(name) or default)
+    except ValueError as error:
+        raise ConfigError(f"{name} is not a whole number.") from error
+
+
+def _words(text: str) -> list[str]:
+    return text.replace(",", " ").split()

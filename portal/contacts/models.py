@@ -1,0 +1,87 @@
+"""Contacts and their tags: the 36 facts of the contract's payload, as columns."""
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Boolean, Column, ForeignKey, Index, String, Table, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from ..extensions import Base, utcnow
+
+contact_tag = Table(
+    "contact_tag",
+    Base.metadata,
+    Column("contact_id", ForeignKey("contact.id", ondelete="CASCADE"), primary_key=True),
+    Column("tag_id", ForeignKey("tag.id", ondelete="CASCADE"), primary_key=True, index=True),
+)
+
+
+class Tag(Base):
+    """A coloured word that contacts of one workspace can carry."""
+
+    __tablename__ = "tag"
+    __table_args__ = (UniqueConstraint("workspace_id", "name"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    workspace_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("workspace.id"))
+    name: Mapped[str] = mapped_column(String(50))
+    color: Mapped[str] = mapped_column(String(7))
+    """#RRGGBB, upper case, as in the contract's examples."""
+
+
+class Contact(Base):
+    """A person that the workspace knows. Text is NULL or "" exactly as the payload shall say it."""
+
+    __tablename__ = "contact"
+    __table_args__ = (
+        UniqueConstraint("workspace_id", "contact_id"),
+        Index(None, "workspace_id", "changed_at", "id"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    workspace_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("workspace.id"))
+    first_name: Mapped[str | None] = mapped_column(String(100))
+    last_name: Mapped[str | None] = mapped_column(String(100))
+    avatar_url: Mapped[str | None] = mapped_column(Text)
+    email: Mapped[str | None] = mapped_column(String(254))
+    phone_number: Mapped[str | None] = mapped_column(String(40))
+    contact_id: Mapped[str] = mapped_column(String(40))
+    owner: Mapped[str | None] = mapped_column(String(36))
+    """The owning user's id, or "" when the edit form posted a blank; no foreign key, for "" is a value of the contract."""
+    lead_stage: Mapped[str | None] = mapped_column(String(50))
+    notes: Mapped[str | None] = mapped_column(Text)
+    company_name: Mapped[str | None] = mapped_column(String(200))
+    job_title: Mapped[str | None] = mapped_column(String(200))
+    priority: Mapped[str | None] = mapped_column(String(50))
+    ip: Mapped[str | None] = mapped_column(String(45))
+    country_region: Mapped[str | None] = mapped_column(String(100))
+    province: Mapped[str | None] = mapped_column(String(100))
+    city: Mapped[str | None] = mapped_column(String(100))
+    street: Mapped[str | None] = mapped_column(String(200))
+    zip_code: Mapped[str | None] = mapped_column(String(20))
+    language: Mapped[str | None] = mapped_column(String(50))
+    facebook_username: Mapped[str | None] = mapped_column(String(100))
+    telegram_username: Mapped[str | None] = mapped_column(String(100))
+    instagram_username: Mapped[str | None] = mapped_column(String(100))
+    whatsapp_number: Mapped[str | None] = mapped_column(String(40))
+    subscribe_email: Mapped[bool] = mapped_column(Boolean, default=True)
+    subscribe_sms: Mapped[bool] = mapped_column(Boolean, default=True)
+    subscribe_whatsapp: Mapped[bool] = mapped_column(Boolean, default=True)
+    last_channel: Mapped[str | None] = mapped_column(String(50))
+    created_time: Mapped[datetime] = mapped_column(default=utcnow)
+    last_updated_time: Mapped[datetime | None]
+    last_seen_time: Mapped[datetime | None]
+    last_connected_time: Mapped[datetime | None]
+    last_heard_from_time: Mapped[datetime | None]
+    custom_fields: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
+    changed_at: Mapped[datetime] = mapped_column(default=utcnow)
+    """Created or last updated: what the list sorts by without a function in the index."""
+
+    tags: Mapped[list[Tag]] = relationship(secondary=contact_tag, order_by=Tag.name, lazy="selectin")
+
+    @property
+    def label(self) -> str:
+        """The name people know the contact by: the full name, else e-mail, phone or contact ID."""
+        name = " ".join(part for part in (self.first_name, self.last_name) if part)
+        return name or self.email or self.phone_number or self.contact_id

@@ -1,0 +1,121 @@
+"""The database and Flask's other extensions, made once and bound in `create_app`; date-times that are always UTC."""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from sqlite3 import Connection as SQLiteConnection
+from typing import Any
+
+from argon2 import PasswordHasher
+from flask import current_app, has_request_context, request
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
+from flask_login import LoginManager
+from flask_migrate import Migrate
+from flask_sqlalchemy import SQLAlchemy
+from flask_wtf import CSRFProtect
+from sqlalchemy import Connection, DateTime, Dialect, Engine, Enum, Float, MetaData, event, literal
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeDecorator
+
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """A date-time that is UTC in the database and aware in Python; a naive one is refused, for nobody knows its zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"a naive date-time: {value!r}")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value if value is None else value.replace(tzinfo=value.tzinfo or UTC).astimezone(UTC)
+
+
+class db_now(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL function that it is
+    """The database's clock, `seconds` from now: the one clock that all processes and machines share."""
+
+    type = UTCDateTime()
+    inherit_cache = True
+    name = "db_now"
+
+    def __init__(self, seconds: Any = 0) -> None:
+        super().__init__(seconds if hasattr(seconds, "__clause_element__") else literal(float(seconds), Float))
+
+
+@compiles(db_now, "sqlite")
+def _sqlite_now(element: db_now, compiler: SQLCompiler, **kw: Any) -> str:
+    seconds = compiler.process(element.clauses, **kw)
+    return f"strftime('%Y-%m-%d %H:%M:%f', 'now', ({seconds}) || ' seconds')"
+
+
+@compiles(db_now, "postgresql")
+def _postgresql_now(element: db_now, compiler: SQLCompiler, **kw: Any) -> str:
+    # Not now(): that is the time at which the transaction began.
+    return f"(clock_timestamp() + ({compiler.process(element.clauses, **kw)}) * interval '1 second')"
+
+
+def utcnow() -> datetime:
+    """The local clock as an aware UTC date-time, for what people read; leases and schedules use `db_now`."""
+    return datetime.now(UTC)
+
+
+class Base(DeclarativeBase):
+    """All tables: constraints have names, so that migrations can change them on both databases."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_N_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {
+        datetime: UTCDateTime(),
+        # Their values as plain text: a new word needs no change of a database type.
+        StrEnum: Enum(StrEnum, native_enum=False, length=20, values_callable=lambda words: [w.value for w in words]),
+    }
+
+
+@event.listens_for(Engine, "connect")
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    if not isinstance(connection, SQLiteConnection):
+        return
+    connection.isolation_level = None  # SQLAlchemy's "begin" below decides how transactions begin
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")  # NORMAL can roll back a commit when the power fails
+
+
+@event.listens_for(Engine, "begin")
+def _begin_sqlite(connection: Connection) -> None:
+    """Take SQLite's one write lock before the first read, unless this is a request that only reads.
+
+    A transaction that reads first and then writes fails at once when another one wrote in between.
+    """
+    if connection.dialect.name == "sqlite":
+        reading = has_request_context() and request.method in SAFE_METHODS
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+db = SQLAlchemy(model_class=Base)
+migrate = Migrate(render_as_batch=True, compare_type=True)
+csrf = CSRFProtect()
+login = LoginManager()
+limiter = Limiter(get_remote_address, headers_enabled=False, in_memory_fallback_enabled=True, swallow_errors=True)
+hasher = PasswordHasher()  # argon2id with the library's current parameters
+
+
+def is_sqlite() -> bool:
+    """Whether the running app stores its rows in SQLite."""
+    return str(current_app.config["SQLALCHEMY_DATABASE_URI"]).startswith("sqlite")

@@ -1,0 +1,60 @@
+"""Form fields that say what is wrong: text is trimmed, and what no database or screen can hold is refused at its field."""
+
+import unicodedata
+from collections.abc import Callable
+from typing import Any
+
+from flask_wtf import FlaskForm
+from wtforms import Field, StringField, TextAreaField
+from wtforms.form import BaseForm
+from wtforms.validators import StopValidation
+
+MANY_LINES = "\n\t"
+
+
+class Form(FlaskForm):
+    """The base of all forms: CSRF comes with it, errors are listed for the summary on top of the page."""
+
+    @property
+    def problems(self) -> list[tuple[str, str]]:
+        """(field id, first message) of each field that needs mending, in the order of the form."""
+        return [(f.id, str(f.errors[0])) for f in self if f.errors]
+
+    def refuse(self, name: str, message: str) -> None:
+        """Put a message at a field that only the database could judge."""
+        field = self[name]
+        field.errors = [*field.errors, message]
+
+
+def trim(value: Any) -> Any:
+    """Blank ends are typing accidents, never meant."""
+    return value.strip().replace("\r\n", "\n") if isinstance(value, str) else value
+
+
+class PlainText:
+    """Text that can be stored and shown: not too long, no control characters, no broken encoding."""
+
+    def __init__(self, label: str, max_length: int, allow: str = "") -> None:
+        self.label, self.max_length, self.allow = label, max_length, allow
+
+    def __call__(self, form: BaseForm, field: Field) -> None:
+        value = field.data or ""
+        if len(value) > self.max_length:
+            raise StopValidation(f"{self.label} is too long: {len(value):,} characters, at most {self.max_length:,}.")
+        # U+FFFD is what is left of bytes that were no text, lone surrogates among them.
+        if any(c == "\ufffd" or (unicodedata.category(c) in ("Cc", "Cs") and c not in self.allow) for c in value):
+            raise StopValidation(f"{self.label} holds characters that are not text. Delete them or type the value again.")
+
+
+Validator = Callable[[Any, Any], None]
+
+
+def text(label: str, max_length: int, *validators: Validator, **options: Any) -> StringField:
+    """A line of text."""
+    return StringField(label, filters=[trim], validators=[*validators, PlainText(label, max_length)], **options)
+
+
+def long_text(label: str, max_length: int, *validators: Validator, **options: Any) -> TextAreaField:
+    """Text of several lines."""
+    plain = PlainText(label, max_length, MANY_LINES)
+    return TextAreaField(label, filters=[trim], validators=[*validators, plain], **options)

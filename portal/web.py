@@ -1,0 +1,155 @@
+"""What every page needs: whole page or fragment, errors that a person can read, security headers, words for templates."""
+
+import secrets
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Flask, Response, flash, g, make_response, redirect, render_template, request
+from flask_limiter import RateLimitExceeded
+from flask_wtf.csrf import CSRFError
+from lucide import lucide_icon
+from markupsafe import Markup
+from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.wrappers import Response as BaseResponse
+
+from .extensions import db, utcnow
+
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": CSP,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",  # "no-referrer" would break the CSRF check over https
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+
+
+def wants_fragment() -> bool:
+    """Whether htmx asks for a part of the page and not for a whole one (source: htmx 4, HX-Request-Type)."""
+    return request.headers.get("HX-Request-Type") == "partial"
+
+
+def page(template: str, fragment: str | None = None, status: int = 200, **values: Any) -> Response:
+    """The page, or to htmx its fragment: the same address answers both."""
+    name = fragment if fragment and wants_fragment() else template
+    response = make_response(render_template(name, **values), status)
+    response.vary.add("HX-Request-Type")
+    return response
+
+
+def go(address: str) -> BaseResponse:
+    """Send the browser on after a POST: a redirect, or for htmx the header that makes it follow with the whole page."""
+    if request.headers.get("HX-Request"):
+        return Response(status=204, headers={"HX-Redirect": address})
+    return redirect(address, 303)
+
+
+def say(sentence: str) -> None:
+    """Tell what was done, in a toast on the next page."""
+    flash(sentence)
+
+
+def init_app(app: Flask) -> None:
+    """Hook the headers, error pages and template words into the app."""
+    app.before_request(_number_request)
+    app.after_request(_add_headers)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _unexpected_error)
+    app.jinja_env.globals.update(icon=icon, utcnow=utcnow)
+    app.jinja_env.filters.update(when=when, clock=clock, duration=duration, number=number, initials=initials)
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+
+
+def _number_request() -> None:
+    g.request_id = f"req_{secrets.token_hex(4)}"
+
+
+def _add_headers(response: Response) -> Response:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    if request.is_secure:
+        response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+    if request.endpoint != "static":
+        # People's data stays out of shared and of back-button caches.
+        response.headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+def _http_error(error: HTTPException) -> BaseResponse:
+    if error.code is None or error.code < 400:
+        return error.get_response()  # type: ignore[return-value]  # werkzeug types the sansio response
+    return _error_page(error.code, error)
+
+
+def _unexpected_error(error: Exception) -> BaseResponse:
+    from flask import current_app
+
+    current_app.logger.exception("%s %s %s", getattr(g, "request_id", "-"), request.method, request.path)
+    return _error_page(500, InternalServerError(original_exception=error))
+
+
+def _error_page(code: int, error: HTTPException) -> BaseResponse:
+    # A failed transaction must not break the page that says so.
+    db.session.rollback()
+    kind = "expired" if isinstance(error, CSRFError) else code
+    values = {"code": code, "kind": kind, "request_id": getattr(g, "request_id", "-")}
+    response = page("errors/page.html", "errors/_error.html", code, **values)
+    if isinstance(error, RateLimitExceeded):
+        response.headers["Retry-After"] = "60"
+    return response
+
+
+def icon(name: str, classes: str = "") -> Markup:
+    """A Lucide icon, inline and hidden from screen readers: the words beside it say what it means."""
+    svg = lucide_icon(name, cls=f"icon {classes}".strip(), stroke_width=1.75)
+    return Markup(svg.replace("<svg ", '<svg aria-hidden="true" ', 1))  # noqa: S704 - the package's own drawing
+
+
+def when(moment: datetime | None, words: str | None = None) -> Markup:
+    """A relative time ("3 min ago", "in 4 min") with the exact one on hover."""
+    if moment is None:
+        return Markup('<span class="muted">–</span>')
+    moment = moment.astimezone(UTC)
+    exact = f"{moment:%-d %b %Y, %H:%M:%S} UTC"
+    text = words or _relative(moment)
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(moment.isoformat(), exact, text)
+
+
+def clock(moment: datetime, milliseconds: bool = True) -> Markup:
+    """A time of day to the millisecond; the day before it when it is not today."""
+    moment = moment.astimezone(UTC)
+    text = moment.strftime("%H:%M:%S.%f")[:-3] if milliseconds else moment.strftime("%H:%M:%S")
+    day = "" if moment.date() == utcnow().date() else f"{moment:%-d %b} "
+    return when(moment, day + text)
+
+
+def _relative(moment: datetime) -> str:
+    seconds = (utcnow() - moment).total_seconds()
+    past = seconds >= 0
+    for size, unit in ((86400, "day"), (3600, "h"), (60, "min"), (1, "s")):
+        count = int(abs(seconds) // size)
+        if count:
+            name = f"{unit}s" if unit == "day" and count > 1 else unit
+            return f"{count} {name} ago" if past else f"in {count} {name}"
+    return "just now" if past else "now"
+
+
+def duration(milliseconds: float | None) -> str:
+    """ "84 ms", "15.0 s"; empty when unknown."""
+    if milliseconds is None:
+        return ""
+    return f"{milliseconds:.0f} ms" if milliseconds < 10_000 else f"{milliseconds / 1000:.1f} s"
+
+
+def number(value: int) -> str:
+    """1,240."""
+    return f"{value:,}"
+
+
+def initials(name: str) -> str:
+    """Up to two letters that stand for a person without a picture."""
+    words = [word for word in name.split() if word[0].isalnum()] or [name[:1]]
+    return "".join(word[0] for word in (words[0], *words[1:][-1:])).upper()

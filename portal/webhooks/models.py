@@ -1,0 +1,219 @@
+"""Webhooks and what was, is and will be sent to them. The database is the schedule: whatever is pending stands here."""
+
+import secrets
+import uuid
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from ..extensions import Base, utcnow
+
+
+class EventType(StrEnum):
+    """What happens to contacts, by its name on the wire."""
+
+    CREATED = "ContactCreated"
+    UPDATED = "ContactUpdated"
+    DELETED = "ContactDeleted"
+
+
+class State(StrEnum):
+    """Whether a webhook gets deliveries; a paused one holds them."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    DELETED = "deleted"
+
+
+class PauseReason(StrEnum):
+    """Who or what paused a webhook."""
+
+    PERSON = "person"
+    GONE = "gone"
+    FAILING = "failing"
+
+
+class Status(StrEnum):
+    """Where a delivery stands. Only `pending` is ever sent."""
+
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+class Trigger(StrEnum):
+    """Why an attempt was made."""
+
+    AUTOMATIC = "automatic"
+    MANUAL = "manual"
+    PROBE = "probe"
+    TEST = "test"
+
+
+def new_event_id() -> str:
+    """A public event id, unguessable and unique: the `webhook-id` that receivers deduplicate on."""
+    return f"msg_{secrets.token_hex(12)}"
+
+
+class Webhook(Base):
+    """A registered URL, and all that the engine knows about its receiver: a hand-over between workers loses nothing."""
+
+    __tablename__ = "webhook"
+    __table_args__ = (Index(None, "workspace_id", "state"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    workspace_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("workspace.id"))
+    url: Mapped[str] = mapped_column(Text)
+    description: Mapped[str | None] = mapped_column(String(200))
+    event_types: Mapped[list[str]] = mapped_column(JSON)
+    secret: Mapped[bytes] = mapped_column(LargeBinary)
+    """Encrypted, as are the two below: `signing` opens them."""
+    old_secret: Mapped[bytes | None] = mapped_column(LargeBinary)
+    old_secret_until: Mapped[datetime | None]
+    headers: Mapped[bytes | None] = mapped_column(LargeBinary)
+    state: Mapped[State] = mapped_column(default=State.ACTIVE)
+    pause_reason: Mapped[PauseReason | None]
+    paused_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(default=utcnow)
+    created_by: Mapped[str] = mapped_column(String(100))
+    deleted_at: Mapped[datetime | None]
+
+    lease_token: Mapped[str | None] = mapped_column(String(32))
+    leased_until: Mapped[datetime | None]
+    width: Mapped[int] = mapped_column(default=1)
+    """How many deliveries may be in flight at once."""
+    failures: Mapped[int] = mapped_column(default=0)
+    """Failed attempts in a row, each of a delivery other than the one before."""
+    last_failed_id: Mapped[uuid.UUID | None]
+    failing_since: Mapped[datetime | None]
+    probe_at: Mapped[datetime | None]
+    """Nothing is sent before this time: the breaker is open, or the receiver asked for a pause."""
+
+    @property
+    def is_active(self) -> bool:
+        return self.state == State.ACTIVE
+
+
+class Event(Base):
+    """An immutable fact with its exact body bytes. Exists whether or not a webhook wants it: it is the contact's history."""
+
+    __tablename__ = "event"
+    __table_args__ = (Index(None, "workspace_id", "created_at"),)
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True, default=new_event_id)
+    workspace_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("workspace.id"))
+    type: Mapped[EventType]
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+    actor: Mapped[str] = mapped_column(String(100))
+    """Who did it, as people read it: kept as a name, for the person may leave."""
+    is_test: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime] = mapped_column(default=utcnow)
+
+    subjects: Mapped[list["Subject"]] = relationship(order_by="Subject.position", lazy="selectin")
+
+
+class Subject(Base):
+    """One contact that an event is about, as it was then: it outlives the contact, so that the log stays readable."""
+
+    __tablename__ = "subject"
+    __table_args__ = (Index(None, "contact_id"),)
+
+    event_id: Mapped[str] = mapped_column(ForeignKey("event.id"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    contact_id: Mapped[uuid.UUID]
+    number: Mapped[str] = mapped_column(String(40))
+    """The human contact ID."""
+    label: Mapped[str] = mapped_column(String(254))
+    changes: Mapped[dict[str, list[Any]]] = mapped_column(JSON, default=dict)
+    """Payload key to [old, new]."""
+
+
+class Delivery(Base):
+    """One event for one webhook. `due_at` says when it may be sent; NULL while it queues behind another or is final."""
+
+    __tablename__ = "delivery"
+    __table_args__ = (
+        UniqueConstraint("event_id", "webhook_id"),
+        Index("ix_delivery_due", "webhook_id", "due_at", sqlite_where=text("status = 'pending'"),
+              postgresql_where=text("status = 'pending'")),
+        Index("ix_delivery_log", "workspace_id", "created_at", "id"),
+        Index("ix_delivery_webhook_log", "webhook_id", "created_at", "id"),
+        Index(None, "seq", unique=True),
+    )  # fmt: skip
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    workspace_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("workspace.id"))
+    event_id: Mapped[str] = mapped_column(ForeignKey("event.id"))
+    webhook_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("webhook.id"))
+    status: Mapped[Status] = mapped_column(default=Status.PENDING)
+    seq: Mapped[int] = mapped_column(BigInteger)
+    """Its place in the one total order that all lanes share."""
+    due_at: Mapped[datetime | None]
+    trigger: Mapped[Trigger] = mapped_column(default=Trigger.AUTOMATIC)
+    """Of the next attempt."""
+    attempts: Mapped[int] = mapped_column(default=0)
+    """HTTP tries so far."""
+    step: Mapped[int] = mapped_column(default=0)
+    """How far the schedule has come: tries that counted."""
+    created_at: Mapped[datetime] = mapped_column(default=utcnow)
+    succeeded_at: Mapped[datetime | None]
+    """What succeeded stays succeeded, even if a later resend fails."""
+    last_attempt_at: Mapped[datetime | None]
+    last_status: Mapped[int | None]
+    last_failure: Mapped[str | None] = mapped_column(String(30))
+    last_duration_ms: Mapped[float | None]
+    last_trigger: Mapped[Trigger | None]
+    updated_at: Mapped[datetime] = mapped_column(default=utcnow, onupdate=utcnow, index=True)
+
+    event: Mapped[Event] = relationship(lazy="joined")
+    webhook: Mapped[Webhook] = relationship(lazy="joined")
+
+
+class LaneEntry(Base):
+    """A pending delivery's place in the lane of one contact at one webhook; gone when the delivery ends."""
+
+    __tablename__ = "lane_entry"
+
+    webhook_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("webhook.id"), primary_key=True)
+    contact_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    delivery_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("delivery.id"), index=True)
+
+
+class Attempt(Base):
+    """One HTTP try: exactly what was sent and what came back."""
+
+    __tablename__ = "attempt"
+    __table_args__ = (Index(None, "delivery_id", "number"), Index(None, "webhook_id", "started_at"))
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    delivery_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("delivery.id"))
+    webhook_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("webhook.id"))
+    number: Mapped[int]
+    trigger: Mapped[Trigger]
+    started_at: Mapped[datetime]
+    duration_ms: Mapped[float]
+    url: Mapped[str] = mapped_column(Text)
+    request_headers: Mapped[list[list[str]]] = mapped_column(JSON)
+    status: Mapped[int | None]
+    reason: Mapped[str] = mapped_column(Text)
+    failure: Mapped[str | None] = mapped_column(String(30))
+    response_headers: Mapped[list[list[str]]] = mapped_column(JSON)
+    response_body: Mapped[bytes] = mapped_column(LargeBinary)
+    response_length: Mapped[int | None] = mapped_column(BigInteger)
+    remote: Mapped[str | None] = mapped_column(String(60))
+    phases: Mapped[dict[str, float | None]] = mapped_column(JSON)
+    """Milliseconds of dns, connect, tls, first_byte and body; null where it did not come so far."""
+
+
+class WorkerBeat(Base):
+    """A living worker process: `/health` counts those whose last beat is fresh."""
+
+    __tablename__ = "worker_beat"
+
+    name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    beaten_at: Mapped[datetime]

@@ -1,0 +1,61 @@
+/* Small things that HTML and htmx do not do: theme, countdowns, copying, toasts. Every page works without it. */
+"use strict";
+
+(() => {
+  const root = document.documentElement;
+  const saved = localStorage.getItem("theme");
+  if (saved) root.dataset.bsTheme = saved;
+
+  const isDark = () => root.dataset.bsTheme ? root.dataset.bsTheme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+
+  function nameTheme() {
+    if (!root.dataset.bsTheme) root.dataset.bsTheme = isDark() ? "dark" : "light";
+    for (const label of document.querySelectorAll("[data-theme-switch] span")) label.textContent = isDark() ? "Light theme" : "Dark theme";
+  }
+
+  function tick() {
+    for (const node of document.querySelectorAll("[data-until]")) {
+      const left = Math.max(0, Math.round((Date.parse(node.dataset.until) - Date.now()) / 1000));
+      node.textContent = left ? spell(left) : "now";
+    }
+  }
+
+  function spell(seconds) {
+    const two = (n) => String(n).padStart(2, "0");
+    const [h, m, s] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
+    return h ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
+  }
+
+  async function copy(button) {
+    const source = document.getElementById(button.dataset.copy);
+    await navigator.clipboard.writeText(source.textContent.trim());
+    const label = button.querySelector("span");
+    label.textContent = "Copied";
+    setTimeout(() => { label.textContent = "Copy"; }, 2000);
+  }
+
+  function settle() {
+    tick();
+    document.querySelector("[data-focus]")?.focus();
+  }
+
+  document.addEventListener("click", (event) => {
+    const target = event.target.closest?.("[data-theme-switch], [data-copy], [data-dismiss]");
+    if (!target) return;
+    if ("themeSwitch" in target.dataset) {
+      root.dataset.bsTheme = isDark() ? "light" : "dark";
+      localStorage.setItem("theme", root.dataset.bsTheme);
+      nameTheme();
+    }
+    if ("copy" in target.dataset) copy(target);
+    if ("dismiss" in target.dataset) target.closest(".said").remove();
+  });
+
+  document.addEventListener("DOMContentLoaded", () => {
+    nameTheme();
+    settle();
+    setInterval(tick, 1000);
+    setTimeout(() => { for (const toast of document.querySelectorAll("#toasts .said")) toast.remove(); }, 8000);
+  });
+  document.addEventListener("htmx:after:swap", settle);
+})();
