@@ -13,7 +13,7 @@ from .accounts import views as accounts
 from .contacts import payload
 from .contacts import views as contacts
 from .extensions import csrf, db, limiter, login, migrate
-from .webhooks import publisher, samples
+from .webhooks import log, publisher, samples
 from .webhooks import views as webhooks
 
 ROOT = Path(__file__).parent.parent
@@ -37,8 +37,8 @@ def create_app(settings: Mapping[str, Any] | None = None) -> Flask:
     jobs.init_app(app)
     publisher.init_app(app)
     samples.init_app(app, payload.sample)
-    for blueprint in (overview.blueprint, accounts.blueprint, contacts.blueprint, webhooks.blueprint, health.blueprint):
-        app.register_blueprint(blueprint)
+    for feature in (overview, accounts, contacts, webhooks, log, health):
+        app.register_blueprint(feature.blueprint)
     cli.init_app(app)
     _serve(app)
     return app

@@ -169,8 +169,8 @@ class Delivery(Base):
     last_trigger: Mapped[Trigger | None]
     updated_at: Mapped[datetime] = mapped_column(default=utcnow, onupdate=utcnow, index=True)
 
-    event: Mapped[Event] = relationship(lazy="joined")
-    webhook: Mapped[Webhook] = relationship(lazy="joined")
+    event: Mapped[Event] = relationship(lazy="joined", innerjoin=True)
+    webhook: Mapped[Webhook] = relationship(lazy="joined", innerjoin=True)
 
 
 class LaneEntry(Base):

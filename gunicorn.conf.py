@@ -1,0 +1,20 @@
+"""gunicorn's settings; it reads this file by itself."""
+
+import os
+from typing import Any
+
+bind = f"{os.environ.get('HOST', '0.0.0.0')}:{os.environ.get('PORT', '8000')}"
+workers = int(os.environ.get("WEB_CONCURRENCY", "1"))
+worker_class = "gthread"
+threads = 8
+graceful_timeout = 25
+control_socket_disable = True
+loglevel = "warning"
+
+
+def post_worker_init(worker: Any) -> None:
+    """Print the token that the first sign-up of a production installation asks for."""
+    from portal.accounts.service import announce_signup
+
+    if worker.age == 1:
+        announce_signup(worker.wsgi)

@@ -1,0 +1,167 @@
+"""The commands: `flask up` starts everything, `flask worker` delivers, `flask receive` plays the other side."""
+
+import logging
+import os
+import platform
+import signal
+import socket
+import sys
+import threading
+import time
+import urllib.request
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import click
+import honcho.manager
+from flask import Flask, current_app
+from flask.cli import with_appcontext
+from flask_migrate import upgrade
+from honcho.environ import parse_procfile
+from honcho.printer import Printer
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+
+from . import config, jobs, receiver
+from .embedded import valkey
+from .extensions import db
+from .webhooks import signing, tasks
+from .webhooks.models import State, Webhook
+
+STOP_SECONDS = 25
+"""What a stop may take: sends in flight end within 16 s, and Heroku kills after 30."""
+SWEEP_EVERY = 3
+log = logging.getLogger("portal.worker")
+
+
+def init_app(app: Flask) -> None:
+    """Add the commands to `flask`."""
+    for command in (up, worker, receive):
+        app.cli.add_command(command)
+
+
+@click.command()
+@with_appcontext
+def up() -> None:
+    """Start web, worker and, unless REDIS_URL is set, an embedded Valkey; Ctrl-C stops all of it."""
+    host, port = os.environ.get("HOST", "127.0.0.1"), os.environ.get("PORT", "8000")
+    _refuse_taken(host, int(port))
+    environment = os.environ | {"HOST": host, "PORT": port, "PYTHONUNBUFFERED": "1"}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
+    with ExitStack() as stack:
+        if not os.environ.get("REDIS_URL"):
+            data = current_app.config["DATA"]
+            stack.enter_context(valkey(data / "valkey", config.embedded_socket(data)))
+        upgrade()
+        db.session.remove()
+        manager = _manager(environment)
+        threading.Thread(target=_announce, args=[config.default_url(environment)], daemon=True).start()
+        manager.loop()
+    # 130 and 143 say "stopped by Ctrl-C" and "by SIGTERM": that is what was asked for.
+    sys.exit(0 if manager.returncode in (0, None, 130, 143, -signal.SIGTERM) else manager.returncode)
+
+
+@click.command()
+@click.option("--threads", default=8, show_default=True, help="RQ workers in this process, one thread each.")
+@with_appcontext
+def worker(threads: int) -> None:
+    """Deliver: RQ workers in threads, and the sweeper. More of it is one more process with the same command."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    logging.getLogger("rq.worker").setLevel(logging.WARNING)
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: jobs.stopping.set())
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # the app behind Flask's proxy
+    crew = Crew(app, threads)
+    log.info("worker %s delivers with %d threads", crew.name, threads)
+    crew.work()
+    log.info("worker %s stopped", crew.name)
+
+
+@click.command()
+@click.option("--port", default=9000, show_default=True, help="Port on 127.0.0.1; 0 takes a free one.")
+@click.option("--secret", help="The webhook's signing secret. Without it, the secrets of webhooks that point here.")
+@click.option("--status", default=200, show_default=True, type=click.IntRange(200, 599), help="What to answer.")
+@click.option("--delay", default=0.0, show_default=True, help="Seconds to wait before the answer.")
+@with_appcontext
+def receive(port: int, secret: str | None, status: int, delay: float) -> None:
+    """Receive deliveries on this machine, show them and check their signatures."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # the app behind Flask's proxy
+    receiver.serve(port, lambda: [secret] if secret else _secrets_for(app, port), status, delay)
+
+
+class Crew:
+    """The threads of one worker process. A thread that died is replaced; the sweeper runs in the main thread."""
+
+    def __init__(self, app: Flask, size: int) -> None:
+        self.app, self.size = app, size
+        self.name = f"{platform.node()}:{os.getpid()}"
+        self.redis = jobs.connect(app.config["REDIS_URL"], socket_connect_timeout=2, socket_timeout=10)
+        self.threads: list[threading.Thread] = []
+
+    def work(self) -> None:
+        """Until the process shall stop; then wait for what is in flight."""
+        while not jobs.stopping.is_set():
+            self._replace_dead()
+            self._sweep()
+            jobs.stopping.wait(SWEEP_EVERY)
+        ends = time.monotonic() + STOP_SECONDS
+        for thread in self.threads:
+            thread.join(max(0, ends - time.monotonic()))
+
+    def _replace_dead(self) -> None:
+        self.threads = [thread for thread in self.threads if thread.is_alive()]
+        for _ in range(self.size - len(self.threads)):
+            thread = threading.Thread(target=self._run, daemon=True)
+            thread.start()
+            self.threads.append(thread)
+
+    def _run(self) -> None:
+        jobs.ThreadWorker(self.app, self.redis).work(logging_level="WARNING")
+
+    def _sweep(self) -> None:
+        with self.app.app_context():
+            try:
+                tasks.sweep(self.name)
+            except SQLAlchemyError as error:
+                log.warning("the database does not answer (%s): trying again in 3 s", type(error).__name__)
+                db.session.rollback()
+
+
+def _manager(environment: dict[str, str]) -> Any:
+    honcho.manager.KILL_WAIT = STOP_SECONDS
+    manager = honcho.manager.Manager(Printer(sys.stdout))
+    processes = parse_procfile(Path(current_app.root_path, "Procfile").read_text()).processes
+    for name in ("web", "worker"):
+        manager.add_process(name, processes[name], env=environment, cwd=current_app.root_path)
+    return manager
+
+
+def _announce(address: str) -> None:
+    """Say where to go, once it answers."""
+    for _ in range(300):
+        try:
+            urllib.request.urlopen(f"{address}/health", timeout=2).close()  # noqa: S310 - our own address
+        except OSError:
+            time.sleep(0.2)
+        else:
+            click.secho(f"\n  CloudCX is ready: {address}\n  Ctrl-C stops everything.\n", bold=True)
+            return
+
+
+def _refuse_taken(host: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise config.ConfigError(f"port {port} is taken. Stop what uses it, or choose another: PORT=8001 make run") from error
+
+
+def _secrets_for(app: Flask, port: int) -> list[str]:
+    """The secrets of this portal's webhooks that point to a port of this machine."""
+    with app.app_context():
+        found = db.session.scalars(
+            select(Webhook).where(Webhook.state != State.DELETED, Webhook.url.contains(f":{port}", autoescape=True))
+        )
+        return [secret for webhook in found for secret in signing.secrets_of(webhook)]

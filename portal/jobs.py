@@ -1,0 +1,165 @@
+"""RQ: the queue, the bell that wakes a worker, and the worker class.
+
+The database is the schedule and RQ is only the bell: whatever is lost here, the sweeper rings again.
+"""
+
+import logging
+import threading
+import time
+import uuid
+from typing import Any
+
+import redis
+from flask import Flask, current_app
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from rq import Queue, SimpleWorker
+from rq.exceptions import NoSuchJobError, StopRequested
+from rq.job import Job
+from rq.serializers import JSONSerializer
+from rq.timeouts import TimerDeathPenalty
+
+QUEUE = "portal"
+DRAIN = "portal.webhooks.tasks.drain"
+ALLOWED = {DRAIN}
+BELL_SECONDS = 60
+"""A bell that nobody answers is forgotten after this long, so that it can ring again."""
+JOB_SECONDS = 120
+"""A drain hands over after 5 s and its last sends end within 15 s: what takes longer is stuck."""
+FAILURE_SECONDS = 3600
+SILENCE_SECONDS = 5
+"""After a failure Redis is left alone for this long, so that no save waits for it again and again."""
+WEB_CONNECTION: dict[str, Any] = {"socket_connect_timeout": 0.25, "socket_timeout": 0.25}
+"""Saving a contact must not wait for a Redis that is away or silent: a quarter of a second, and no second try."""
+IDLE_SECONDS = 1
+"""How long an idle worker waits for a job before it looks whether to stop."""
+
+log = logging.getLogger("portal.jobs")
+stopping = threading.Event()
+"""Set once when this worker process shall end: idle workers stop, drains hand over."""
+
+
+class AllowedJob(Job):
+    """A job that runs none but our functions, whoever wrote it into Redis."""
+
+    @property
+    def func(self) -> Any:
+        """The function to run. Raises NoSuchJobError for any that is not ours."""
+        if self.func_name not in ALLOWED:
+            raise NoSuchJobError(f"{self.func_name} is not a job of this portal")
+        return super().func
+
+
+class Bells:
+    """Rings for webhooks from one process; keeps quiet for a while when Redis does not answer."""
+
+    def __init__(self, url: str) -> None:
+        self.redis = connect(url, **WEB_CONNECTION, retry=Retry(NoBackoff(), 0))
+        self.queue = Queue(QUEUE, connection=self.redis, serializer=JSONSerializer, job_class=AllowedJob)
+        self.silent_until = 0.0
+
+    def ring(self, webhook_id: uuid.UUID, key: str = "bell", seconds: int = BELL_SECONDS) -> bool:
+        """Wake a worker for this webhook, unless a bell rings for it already. False when Redis did not answer."""
+        if time.monotonic() < self.silent_until:
+            return False
+        try:
+            self._enqueue(f"{key}:{webhook_id}", seconds, str(webhook_id))
+        except redis.RedisError as error:
+            self.silent_until = time.monotonic() + SILENCE_SECONDS
+            log.warning("Redis does not answer (%s): the sweeper of a worker will ring instead", type(error).__name__)
+            return False
+        return True
+
+    def answered(self, webhook_id: uuid.UUID) -> None:
+        """Take the bell down before looking for work, so that a row committed later rings again."""
+        try:
+            self.redis.delete(f"bell:{webhook_id}")
+        except redis.RedisError as error:
+            log.warning("Redis does not answer (%s): the bell goes out by itself", type(error).__name__)
+
+    def _enqueue(self, key: str, seconds: int, argument: str) -> None:
+        """Set the key and enqueue, both or neither; nothing when the key stands already."""
+        with self.redis.pipeline() as pipe:
+            try:
+                pipe.watch(key)
+                if pipe.exists(key):
+                    return
+                pipe.multi()
+                pipe.set(key, 1, ex=seconds)
+                self.queue.enqueue_call(
+                    DRAIN, [argument], timeout=JOB_SECONDS, result_ttl=0, failure_ttl=FAILURE_SECONDS, pipeline=pipe
+                )
+                pipe.execute()
+            except redis.WatchError:
+                return  # another process rang in the same moment
+
+
+class ThreadWorker(SimpleWorker):
+    """An RQ worker that lives in a thread beside others (the names with an underscore are private to rq 3.0.0)."""
+
+    death_penalty_class = TimerDeathPenalty  # a thread gets no SIGALRM
+    job_class = AllowedJob
+    max_connection_wait_time = 2.0
+
+    def __init__(self, app: Flask, connection: redis.Redis) -> None:
+        queue = Queue(QUEUE, connection=connection, serializer=JSONSerializer, job_class=AllowedJob)
+        super().__init__([queue], connection=connection, serializer=JSONSerializer)
+        self.app = app
+        self.log_job_description = False
+
+    def perform_job(self, job: Job, queue: Queue) -> bool:
+        """Run the job in an app context of its own, and so with a database session of its own."""
+        with self.app.app_context():
+            done: bool = super().perform_job(job, queue)
+            return done
+
+    def dequeue_job_and_maintain_ttl(self, timeout: int | None, max_idle_time: int | None = None) -> Any:
+        """Wait for a job, and look every few seconds whether to stop: RQ's own wait looks nowhere."""
+        while not stopping.is_set():
+            if found := super().dequeue_job_and_maintain_ttl(IDLE_SECONDS, IDLE_SECONDS):
+                return found
+        return None
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
+        """Beat; without Redis RQ would try for ever, so that is a place to stop, too."""
+        try:
+            super().heartbeat(timeout, pipeline)
+        except redis.RedisError:
+            if stopping.is_set():
+                raise StopRequested from None
+            raise
+
+    def _install_signal_handlers(self) -> None:
+        """Signals belong to the process, not to a thread."""
+
+    def procline(self, message: str) -> None:
+        """The process keeps its name."""
+
+    def subscribe(self) -> None:
+        """No pubsub: it would cost a connection and a thread for each worker."""
+
+    def unsubscribe(self) -> None:
+        """Nothing to undo."""
+
+
+def init_app(app: Flask) -> None:
+    """Give the app its bells."""
+    app.extensions["bells"] = Bells(app.config["REDIS_URL"])
+
+
+def bells() -> Bells:
+    """The running app's bells."""
+    found: Bells = current_app.extensions["bells"]
+    return found
+
+
+def connect(url: str, **options: Any) -> redis.Redis:
+    """A client with its own pool. Heroku's certificate is self-signed, so TLS there encrypts without checking the name."""
+    if url.startswith("rediss://"):
+        options["ssl_cert_reqs"] = "none"
+    return redis.Redis.from_url(url, **options)
+
+
+def limiter_storage(url: str) -> str:
+    """The same Redis, in the spelling of Flask-Limiter's storage."""
+    return f"redis+{url}" if url.startswith("unix://") else url

@@ -1,0 +1,90 @@
+"""A receiver on the developer's machine (`make receive`): shows each delivery and says whether its signature is valid."""
+
+import hmac
+import json
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import click
+
+from .webhooks.signing import sign
+
+MAX_BODY = 1024 * 1024
+TOLERANCE_SECONDS = 300
+SecretSource = Callable[[], list[str]]
+
+
+def serve(port: int, secrets: SecretSource, status: int, delay: float) -> None:
+    """Answer every POST on loopback with `status` after `delay` seconds, until interrupted. Port 0 takes a free one."""
+
+    class Handler(Receiver):
+        pass
+
+    Handler.secrets, Handler.status, Handler.delay = staticmethod(secrets), status, delay
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    server.daemon_threads = True
+    click.echo(f"Listening on http://127.0.0.1:{server.server_port}/ and answering {status}. Ctrl-C stops.", nl=True)
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        click.echo()
+    finally:
+        server.server_close()
+
+
+class Receiver(BaseHTTPRequestHandler):
+    """One request: read, show, judge, answer."""
+
+    secrets: SecretSource
+    status: int
+    delay: float
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        """Show the delivery and answer as told."""
+        body = self.rfile.read(min(int(self.headers.get("content-length") or 0), MAX_BODY))
+        _show(dict(self.headers.items()), body, verdict(self.headers, body, type(self).secrets()))
+        time.sleep(self.delay)
+        self.send_response(self.status)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is http.server's
+        """What is worth saying is shown already."""
+
+
+def verdict(headers: Any, body: bytes, secrets: list[str]) -> str:
+    """What a receiver should find out about a delivery, in words; "valid" only when nothing is wrong."""
+    event_id, stamp = headers.get("webhook-id"), headers.get("webhook-timestamp") or ""
+    given = (headers.get("webhook-signature") or "").split()
+    if not event_id or not stamp.isdigit() or not given:
+        return "unsigned: webhook-id, webhook-timestamp or webhook-signature is missing"
+    if abs(time.time() - int(stamp)) > TOLERANCE_SECONDS:
+        return "refused: webhook-timestamp is more than 5 minutes away"
+    if not secrets:
+        return "not checked: give --secret"
+    expected = [sign(secret, event_id, int(stamp), body) for secret in secrets]
+    valid = any(hmac.compare_digest(one, other) for one in expected for other in given)
+    return "valid" if valid else "NOT VALID: another secret, or the body was changed on its way"
+
+
+def _show(headers: dict[str, str], body: bytes, judgement: str) -> None:
+    names = {name.lower(): value for name, value in headers.items()}
+    click.secho(f"\n{names.get('x-cloudcx-event', 'POST')}  {names.get('webhook-id', '')}", bold=True)
+    click.echo(f"  attempt {names.get('x-cloudcx-attempt', '?')}, {names.get('x-cloudcx-trigger', '?')}", nl=False)
+    changed = names.get("x-cloudcx-changed")
+    click.echo(f", changed {changed}" if changed else "")
+    click.secho(f"  signature {judgement}", fg="green" if judgement == "valid" else "red")
+    for line in pretty(body).splitlines():
+        click.echo(f"  {line}")
+
+
+def pretty(body: bytes) -> str:
+    """The body as indented JSON, or as it is; control characters can't reach the terminal."""
+    try:
+        text = json.dumps(json.loads(body), indent=2, ensure_ascii=False)
+    except ValueError:
+        text = body.decode("utf-8", "replace")
+    return "".join(c if c == "\n" or c.isprintable() else repr(c)[1:-1] for c in text)

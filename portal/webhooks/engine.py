@@ -1,0 +1,236 @@
+"""The state machine: what may be sent now, and what an answer changes. Database only, no network.
+
+Locks go webhook first, then deliveries in the order of `seq`; everybody who needs both keeps to it.
+"""
+
+import uuid
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, and_, exists, or_, select, update
+from sqlalchemy.orm import contains_eager, lazyload
+
+from ..extensions import db, db_now, utcnow
+from . import lanes, signing
+from .models import Attempt, Delivery, PauseReason, State, Status, Trigger, Webhook
+from .outbound import Failure, Result
+from .schedule import (
+    BREAK_AFTER,
+    BREAK_AFTER_TIMEOUTS,
+    FIRST_PROBE,
+    GIVE_UP_FAILURES,
+    GIVE_UP_SECONDS,
+    probe_delay,
+    retry_delay,
+    wider,
+)
+
+MASK = "••••••"
+TIMEOUTS = {Failure.timeout_connect, Failure.timeout_total}
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """All that the network needs to make one attempt, read before and kept after the transaction."""
+
+    delivery_id: uuid.UUID
+    webhook_id: uuid.UUID
+    number: int
+    trigger: Trigger
+    was_due: bool
+    url: str
+    headers: dict[str, str]
+    own_headers: frozenset[str]
+    """Names of those that people gave: their values may be secrets and are not logged."""
+    body: bytes
+    started_at: datetime
+
+
+def sendable() -> ColumnElement[bool]:
+    """SQL over Delivery and Webhook: may be sent now. The one predicate of claim, last look and sweeper.
+
+    While the breaker is open any head may serve as the probe, whatever its due time.
+    """
+    due = or_(Delivery.due_at <= db_now(), and_(is_open(), Delivery.due_at.is_not(None)))
+    reached = or_(Webhook.probe_at.is_(None), Webhook.probe_at <= db_now())
+    in_order = and_(Webhook.state == State.ACTIVE, reached, due, lanes.is_head())
+    test = and_(Delivery.trigger == Trigger.TEST, Webhook.state != State.DELETED)
+    return and_(Delivery.status == Status.PENDING, Delivery.due_at.is_not(None), or_(test, in_order))
+
+
+def is_open() -> ColumnElement[bool]:
+    """SQL over Webhook: the breaker is open, and one probe at a time finds out whether the receiver is back."""
+    return and_(Webhook.failures >= BREAK_AFTER_TIMEOUTS, Webhook.probe_at.is_not(None))
+
+
+def waiting_webhooks() -> list[uuid.UUID]:
+    """Webhooks that have something sendable and no drain at work."""
+    free = or_(Webhook.leased_until.is_(None), Webhook.leased_until < db_now())
+    pending = exists().where(Delivery.webhook_id == Webhook.id, sendable()).correlate(Webhook)
+    return list(db.session.scalars(select(Webhook.id).where(Webhook.state != State.DELETED, free, pending)))
+
+
+def has_work(webhook_id: uuid.UUID) -> bool:
+    """Whether anything is sendable for this webhook: the last look of a drain that leaves."""
+    query = select(Delivery.id).join(Delivery.webhook).where(Delivery.webhook_id == webhook_id, sendable()).limit(1)
+    return db.session.scalar(query) is not None
+
+
+def claim(webhook_id: uuid.UUID, in_flight: Collection[uuid.UUID]) -> list[Letter]:
+    """What the holder of the lease may send now beside what is in flight: oldest first, no more than the width allows."""
+    webhook = db.session.get_one(Webhook, webhook_id, populate_existing=True)
+    probing = webhook.probe_at is not None
+    room = (1 if probing else webhook.width) - len(in_flight)
+    if room <= 0:
+        return []
+    # The least recently attempted probes first: one poisoned delivery must not stand for the whole receiver.
+    order = (Delivery.last_attempt_at.asc().nulls_first(), Delivery.seq) if probing else (Delivery.seq,)
+    query = (
+        select(Delivery, Delivery.due_at <= db_now())
+        .join(Delivery.webhook)
+        .options(contains_eager(Delivery.webhook))
+        .where(Delivery.webhook_id == webhook_id, Delivery.id.not_in(in_flight), sendable())
+        .order_by(*order)
+        .limit(room)
+    )
+    return [_letter(delivery, probing, was_due) for delivery, was_due in db.session.execute(query)]
+
+
+def record(token: str, letter: Letter, result: Result) -> bool:
+    """Write down an attempt and what follows from it. The attempt always; the state only while `token` holds the lease.
+
+    Returns whether the lease still held.
+    """
+    webhook = db.session.scalars(
+        select(Webhook).where(Webhook.id == letter.webhook_id).with_for_update(key_share=True),
+        execution_options={"populate_existing": True},
+    ).one()
+    delivery = db.session.scalars(
+        select(Delivery).where(Delivery.id == letter.delivery_id).options(lazyload("*")).with_for_update(of=Delivery),
+        execution_options={"populate_existing": True},
+    ).one()
+    db.session.add(_attempt(letter, result))
+    delivery.attempts = max(delivery.attempts, letter.number)
+    delivery.last_attempt_at, delivery.last_trigger = letter.started_at, letter.trigger
+    delivery.last_status, delivery.last_failure = result.status, result.failure
+    delivery.last_duration_ms = result.duration_ms
+    held = webhook.lease_token == token
+    if held and delivery.status == Status.PENDING:
+        _settle(webhook, delivery, letter, result)
+    return held
+
+
+def _letter(delivery: Delivery, probing: bool, was_due: bool) -> Letter:
+    number, now = delivery.attempts + 1, utcnow()
+    trigger = Trigger.PROBE if probing and delivery.trigger == Trigger.AUTOMATIC else delivery.trigger
+    own = signing.custom_headers(delivery.webhook)
+    return Letter(
+        delivery_id=delivery.id,
+        webhook_id=delivery.webhook_id,
+        number=number,
+        trigger=trigger,
+        was_due=was_due,
+        url=delivery.webhook.url,
+        headers=signing.request_headers(delivery, number, trigger, now) | own,
+        own_headers=frozenset(own),
+        body=delivery.event.body,
+        started_at=now,
+    )
+
+
+def _attempt(letter: Letter, result: Result) -> Attempt:
+    phases = result.phases
+    return Attempt(
+        delivery_id=letter.delivery_id,
+        webhook_id=letter.webhook_id,
+        number=letter.number,
+        trigger=letter.trigger,
+        started_at=letter.started_at,
+        duration_ms=result.duration_ms,
+        url=letter.url,
+        request_headers=[
+            [name, MASK if name in letter.own_headers else value] for name, value in letter.headers.items()
+        ],
+        status=result.status,
+        reason=result.reason,
+        failure=result.failure,
+        response_headers=[[name, value] for name, value in result.headers],
+        response_body=result.body,
+        response_length=result.length,
+        remote=result.remote,
+        phases={name: getattr(phases, name) for name in ("dns", "connect", "tls", "first_byte", "body")},
+    )
+
+
+def _settle(webhook: Webhook, delivery: Delivery, letter: Letter, result: Result) -> None:
+    """What the answer means for the delivery, its lanes and its webhook."""
+    delivery.trigger = Trigger.AUTOMATIC
+    if letter.trigger == Trigger.TEST:
+        delivery.trigger = Trigger.TEST
+        _end(delivery, Status.SUCCEEDED if result.ok else Status.FAILED)
+    elif result.ok:
+        _end(delivery, Status.SUCCEEDED)
+        _receiver_answers(webhook)
+    else:
+        _try_later(delivery, letter, result)
+        _receiver_fails(webhook, delivery, result)
+
+
+def _end(delivery: Delivery, status: Status) -> None:
+    delivery.status, delivery.due_at = status, None
+    if status == Status.SUCCEEDED:
+        delivery.succeeded_at = delivery.succeeded_at or utcnow()
+    db.session.flush()
+    lanes.leave(delivery)
+
+
+def _try_later(delivery: Delivery, letter: Letter, result: Result) -> None:
+    if delivery.succeeded_at:  # a resend by hand that failed takes nothing away
+        _end(delivery, Status.SUCCEEDED)
+        return
+    # A probe before its time says nothing about this delivery, "429, later" is no refusal, "gone" is for a person to judge.
+    later = result.status == 429 and result.retry_after is not None
+    counts = letter.was_due and not later and result.failure != Failure.gone
+    delivery.step += counts
+    delay = retry_delay(delivery.step)
+    if delay is None:
+        _end(delivery, Status.FAILED)
+    elif counts:
+        delivery.due_at = db_now(delay)  # type: ignore[assignment]  # the database's clock
+
+
+def _receiver_answers(webhook: Webhook) -> None:
+    if webhook.probe_at is not None:  # it is back: all heads are due, paced by the ramp
+        db.session.execute(
+            update(Delivery)
+            .where(
+                Delivery.webhook_id == webhook.id, Delivery.status == Status.PENDING, Delivery.due_at.is_not(None)
+            )
+            .values(due_at=db_now())
+            .execution_options(synchronize_session=False)
+        )
+    webhook.width = wider(webhook.width)
+    webhook.failures, webhook.last_failed_id, webhook.failing_since, webhook.probe_at = 0, None, None, None
+
+
+def _receiver_fails(webhook: Webhook, delivery: Delivery, result: Result) -> None:
+    now = utcnow()
+    webhook.width = 1
+    webhook.failing_since = webhook.failing_since or now
+    if webhook.probe_at is not None or webhook.last_failed_id != delivery.id:
+        webhook.failures += 1
+    webhook.last_failed_id = delivery.id
+    opens_at = BREAK_AFTER_TIMEOUTS if result.failure in TIMEOUTS else BREAK_AFTER
+    if result.retry_after is not None:
+        webhook.probe_at = db_now(max(result.retry_after, FIRST_PROBE))  # type: ignore[assignment]
+    elif webhook.failures >= opens_at:
+        webhook.probe_at = db_now(probe_delay(webhook.failures))  # type: ignore[assignment]
+    if result.failure == Failure.gone:
+        _pause(webhook, PauseReason.GONE)
+    elif webhook.failures >= GIVE_UP_FAILURES and now - webhook.failing_since > timedelta(seconds=GIVE_UP_SECONDS):
+        _pause(webhook, PauseReason.FAILING)
+
+
+def _pause(webhook: Webhook, reason: PauseReason) -> None:
+    webhook.state, webhook.pause_reason, webhook.paused_at = State.PAUSED, reason, utcnow()

@@ -1,0 +1,82 @@
+"""Lanes: the order of one contact at one webhook.
+
+All lanes share one total order, `seq`, so that deliveries which sit in several lanes can't block each other in a circle. A
+delivery behind another has no due time and is never scanned; whoever ends the one in front gives it one.
+"""
+
+import uuid
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, delete, exists, func, select, update
+from sqlalchemy import Sequence as DatabaseSequence
+from sqlalchemy.orm import aliased
+
+from ..extensions import Base, db, db_now, is_sqlite
+from .models import Delivery, LaneEntry, Status
+
+SEQ = DatabaseSequence("delivery_seq", metadata=Base.metadata)
+
+
+def next_seq() -> int:
+    """The next place in the total order. Taken under the lock of the contacts concerned, so that it agrees with commits."""
+    # SQLite has no sequences, but it has a single writer: nobody else can take the same number.
+    query = select(func.coalesce(func.max(Delivery.seq), 0) + 1) if is_sqlite() else select(SEQ.next_value())
+    return int(db.session.scalar(query) or 0)
+
+
+def enter(delivery: Delivery, contacts: Sequence[uuid.UUID]) -> None:
+    """Put a pending delivery at the tail of its contacts' lanes; due now when none is in front of it."""
+    waits = _lock_tails(delivery.webhook_id, contacts)
+    delivery.seq = next_seq()
+    delivery.due_at = None if waits else db_now()  # type: ignore[assignment]  # the database's clock
+    db.session.add(delivery)
+    db.session.flush()
+    db.session.add_all(
+        LaneEntry(webhook_id=delivery.webhook_id, contact_id=contact, seq=delivery.seq, delivery_id=delivery.id)
+        for contact in dict.fromkeys(contacts)
+    )
+
+
+def leave(delivery: Delivery) -> None:
+    """Take an ended delivery out of its lanes and give those that thereby become heads their due time."""
+    gone = delete(LaneEntry).where(LaneEntry.delivery_id == delivery.id).returning(LaneEntry.contact_id)
+    contacts = list(db.session.scalars(gone))
+    if not contacts:
+        return
+    firsts = (
+        select(func.min(LaneEntry.seq))
+        .where(LaneEntry.webhook_id == delivery.webhook_id, LaneEntry.contact_id.in_(contacts))
+        .group_by(LaneEntry.contact_id)
+    )
+    db.session.execute(
+        update(Delivery)
+        .where(Delivery.seq.in_(firsts), Delivery.status == Status.PENDING, Delivery.due_at.is_(None), is_head())
+        .values(due_at=db_now())
+        .execution_options(synchronize_session=False)
+    )
+
+
+def is_head() -> ColumnElement[bool]:
+    """SQL: nothing stands in front of the delivery in any of its lanes."""
+    mine, ahead = aliased(LaneEntry), aliased(LaneEntry)
+    return ~exists().where(
+        mine.delivery_id == Delivery.id,
+        ahead.webhook_id == mine.webhook_id,
+        ahead.contact_id == mine.contact_id,
+        ahead.seq < mine.seq,
+    )
+
+
+def _lock_tails(webhook_id: uuid.UUID, contacts: Sequence[uuid.UUID]) -> bool:
+    """Lock the last delivery of each lane; True when one of them is still pending.
+
+    With the lock, a worker that ends it right now either ended it before (then it is not pending) or will see the newcomer:
+    none is stranded. Locks go in the order of `seq`, as everywhere, so that they can't meet crosswise.
+    """
+    tails = (
+        select(func.max(LaneEntry.seq))
+        .where(LaneEntry.webhook_id == webhook_id, LaneEntry.contact_id.in_(contacts))
+        .group_by(LaneEntry.contact_id)
+    )
+    query = select(Delivery.status).where(Delivery.seq.in_(tails)).order_by(Delivery.seq).with_for_update(of=Delivery)
+    return Status.PENDING in set(db.session.scalars(query))

@@ -1,0 +1,60 @@
+"""The lease: one drain per webhook at a time, over all machines, by one row and the database's clock."""
+
+import secrets
+import time
+import uuid
+
+from sqlalchemy import or_, update
+
+from ..extensions import db, db_now
+from .models import Webhook
+from .schedule import LEASE_SECONDS, RENEW_SECONDS
+
+
+class LeaseLost(Exception):  # noqa: N818 - an event, not an error
+    """Another drain may hold the webhook now: start nothing, record only what was in flight."""
+
+
+class Lease:
+    """A drain's hold on its webhook. Every method is a short transaction of its own."""
+
+    def __init__(self, webhook_id: uuid.UUID) -> None:
+        self.webhook_id = webhook_id
+        self.token = secrets.token_hex(16)
+        self.ends = self.renewed = 0.0
+
+    def take(self) -> bool:
+        """Take the webhook, unless another drain holds it."""
+        return self._hold(or_(Webhook.leased_until.is_(None), Webhook.leased_until < db_now()))
+
+    def keep(self) -> None:
+        """Renew when it is time. Raises LeaseLost when another drain has taken over."""
+        if time.monotonic() - self.renewed >= RENEW_SECONDS and not self._hold(Webhook.lease_token == self.token):
+            raise LeaseLost
+
+    def release(self) -> None:
+        """Let the webhook go, unless it is another's already."""
+        db.session.execute(
+            update(Webhook)
+            .where(Webhook.id == self.webhook_id, Webhook.lease_token == self.token)
+            .values(leased_until=None, lease_token=None)
+        )
+        db.session.commit()
+
+    def lasts(self, seconds: float) -> bool:
+        """Whether the lease surely holds for so long, by the local monotonic clock, which no one sets back."""
+        return self.ends - time.monotonic() > seconds
+
+    def _hold(self, condition: object) -> bool:
+        # Read before the statement: however long that takes, the lease is never believed to be longer than it is.
+        now = time.monotonic()
+        held = db.session.execute(
+            update(Webhook)
+            .where(Webhook.id == self.webhook_id, condition)  # type: ignore[arg-type]
+            .values(leased_until=db_now(LEASE_SECONDS), lease_token=self.token)
+            .returning(Webhook.id)
+        ).one_or_none()
+        db.session.commit()
+        if held:
+            self.ends, self.renewed = now + LEASE_SECONDS, now
+        return held is not None

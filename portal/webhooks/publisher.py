@@ -1,0 +1,195 @@
+"""The way in: publish events, send again, test, hold and let go. Writes the outbox; bells ring after the commit."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from flask import Flask, has_app_context
+from sqlalchemy import event as sqlalchemy_event
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from .. import jobs
+from ..extensions import db, db_now, utcnow
+from . import lanes, samples, signing
+from .models import (
+    Delivery,
+    Event,
+    EventType,
+    LaneEntry,
+    PauseReason,
+    State,
+    Status,
+    Subject,
+    Trigger,
+    Webhook,
+)
+
+ROTATION = timedelta(hours=24)
+"""How long the secret before the last one still signs beside it."""
+BELLS = "bells"
+
+
+@dataclass(frozen=True)
+class About:
+    """One contact that an event is about. `changes` maps payload keys to [old, new]."""
+
+    contact_id: uuid.UUID
+    number: str
+    label: str
+    changes: dict[str, list[Any]] = field(default_factory=dict)
+
+
+def publish(workspace_id: uuid.UUID, event_type: EventType, body: bytes, about: Sequence[About], actor: str) -> Event:
+    """Record the event and one pending delivery for each webhook that wants it, in the caller's transaction.
+
+    The caller holds the lock of the contacts, so that the lanes' order is the order of the commits.
+    """
+    event = _record(workspace_id, event_type, body, about, actor)
+    # Nobody may delete a webhook between here and the commit, or its new delivery would wait for ever.
+    for webhook in db.session.scalars(_takers(workspace_id).with_for_update(read=True, key_share=True)):
+        if event_type in webhook.event_types:
+            delivery = Delivery(workspace_id=workspace_id, event_id=event.id, webhook_id=webhook.id)
+            lanes.enter(delivery, [one.contact_id for one in about])
+            ring_after_commit(webhook.id)
+    return event
+
+
+def forecast(workspace_id: uuid.UUID, event_type: EventType) -> int:
+    """How many webhooks an event of this type would go to, paused ones included."""
+    return sum(event_type in webhook.event_types for webhook in db.session.scalars(_takers(workspace_id)))
+
+
+def history_of(
+    workspace_id: uuid.UUID, contact_id: uuid.UUID, limit: int = 50
+) -> list[tuple[Event, Subject, list[Delivery]]]:
+    """What happened to a contact, newest first, each with the deliveries that it caused."""
+    rows = db.session.execute(
+        select(Event, Subject)
+        .join(Subject, Subject.event_id == Event.id)
+        .where(Event.workspace_id == workspace_id, Subject.contact_id == contact_id)
+        .order_by(Event.created_at.desc(), Event.id)
+        .limit(limit)
+    ).all()
+    caused: dict[str, list[Delivery]] = {event.id: [] for event, _ in rows}
+    for delivery in db.session.scalars(select(Delivery).where(Delivery.event_id.in_(caused)).order_by(Delivery.seq)):
+        caused[delivery.event_id].append(delivery)
+    return [(event, subject, caused[event.id]) for event, subject in rows]
+
+
+def send_test(webhook: Webhook, event_type: EventType, actor: str) -> Delivery:
+    """Send a sample through the real path: signed and logged, but with one attempt and past pause, breaker and order."""
+    body = samples.sample_bodies()[event_type]
+    about = About(uuid.uuid4(), "0", "Test contact")
+    event = _record(webhook.workspace_id, event_type, body, [about], actor, is_test=True)
+    delivery = Delivery(
+        workspace_id=webhook.workspace_id, event_id=event.id, webhook_id=webhook.id, trigger=Trigger.TEST,
+        seq=lanes.next_seq(), due_at=db_now(),
+    )  # fmt: skip
+    db.session.add(delivery)
+    ring_after_commit(webhook.id)
+    return delivery
+
+
+def resend(delivery: Delivery) -> bool:
+    """Send once more, by hand: at the tail of its lanes if it had ended, else as soon as its turn comes.
+
+    What succeeded stays succeeded, even if this try fails. False when its webhook is deleted: there is nowhere to send to.
+    """
+    _lock(delivery)
+    if delivery.webhook.state == State.DELETED:
+        return False
+    if delivery.status != Status.PENDING:
+        delivery.status, delivery.step = Status.PENDING, 0
+        lanes.enter(delivery, [subject.contact_id for subject in delivery.event.subjects])
+    elif delivery.due_at is not None:
+        delivery.due_at = db_now()  # type: ignore[assignment]  # the database's clock
+    if delivery.trigger != Trigger.TEST:
+        delivery.trigger = Trigger.MANUAL
+    ring_after_commit(delivery.webhook_id)
+    return True
+
+
+def pause(webhook: Webhook, reason: PauseReason) -> None:
+    """Hold: events go on being recorded, nothing is sent, nothing is dropped."""
+    webhook.state, webhook.pause_reason, webhook.paused_at = State.PAUSED, reason, utcnow()
+
+
+def resume(webhook: Webhook) -> None:
+    """Let go of what was held, oldest first, at the pace that the receiver can take."""
+    webhook.state, webhook.pause_reason, webhook.paused_at = State.ACTIVE, None, None
+    webhook.width, webhook.failures, webhook.failing_since, webhook.probe_at = 1, 0, None, None
+    ring_after_commit(webhook.id)
+
+
+def rotate_secret(webhook: Webhook) -> str:
+    """A new secret, returned to be shown once; the old one signs beside it for 24 h."""
+    secret = signing.new_secret()
+    webhook.old_secret, webhook.old_secret_until = webhook.secret, utcnow() + ROTATION
+    webhook.secret = signing.seal(secret)
+    return secret
+
+
+def delete(webhook: Webhook) -> int:
+    """Take the webhook away and cancel what waits for it; its log stays. Returns how many were canceled."""
+    db.session.refresh(webhook, with_for_update=True)
+    webhook.state, webhook.deleted_at = State.DELETED, utcnow()
+    webhook.old_secret = None
+    db.session.flush()
+    waiting = (
+        update(Delivery)
+        .where(Delivery.webhook_id == webhook.id, Delivery.status == Status.PENDING)
+        .values(status=Status.CANCELED, due_at=None, updated_at=utcnow())
+        .returning(Delivery.id)
+        .execution_options(synchronize_session=False)
+    )
+    canceled = db.session.scalars(waiting).all()
+    db.session.execute(LaneEntry.__table__.delete().where(LaneEntry.webhook_id == webhook.id))  # type: ignore[attr-defined]
+    return len(canceled)
+
+
+def ring_after_commit(webhook_id: uuid.UUID) -> None:
+    """Ring the webhook's bell once this transaction is committed, and never if it is not."""
+    db.session().info.setdefault(BELLS, set()).add(webhook_id)
+
+
+def init_app(app: Flask) -> None:
+    """Ring after commits of this app's sessions."""
+    if not sqlalchemy_event.contains(db.session, "after_commit", _ring):
+        sqlalchemy_event.listen(db.session, "after_commit", _ring)
+        sqlalchemy_event.listen(db.session, "after_rollback", _forget)
+
+
+def _ring(session: Session) -> None:
+    if session.in_nested_transaction() or not has_app_context():
+        return
+    for webhook_id in session.info.pop(BELLS, ()):
+        jobs.bells().ring(webhook_id)
+
+
+def _forget(session: Session) -> None:
+    session.info.pop(BELLS, None)
+
+
+def _takers(workspace_id: uuid.UUID) -> Any:
+    return select(Webhook).where(Webhook.workspace_id == workspace_id, Webhook.state != State.DELETED)
+
+
+def _record(
+    workspace_id: uuid.UUID, event_type: EventType, body: bytes, about: Sequence[About], actor: str, is_test: bool = False
+) -> Event:
+    event = Event(workspace_id=workspace_id, type=event_type, body=body, actor=actor, is_test=is_test)
+    event.subjects = [
+        Subject(position=i, contact_id=one.contact_id, number=one.number, label=one.label, changes=one.changes)
+        for i, one in enumerate(about)
+    ]
+    db.session.add(event)
+    db.session.flush()
+    return event
+
+
+def _lock(delivery: Delivery) -> None:
+    """Lock and re-read: a worker may be ending it in this moment."""
+    db.session.refresh(delivery, with_for_update={"of": Delivery})

@@ -1,0 +1,126 @@
+"""What workers run: `drain` sends what is sendable for one webhook, `sweep` rings for what was forgotten."""
+
+import logging
+import time
+import uuid
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+
+from flask import current_app
+
+from .. import jobs
+from ..extensions import db, db_now
+from . import engine, outbound
+from .engine import Letter
+from .lease import Lease, LeaseLost
+from .models import WorkerBeat
+from .outbound import Result
+from .schedule import RENEW_SECONDS, SLICE_DELIVERIES, SLICE_SECONDS
+
+SEND_SECONDS = outbound.Limits().total + 1
+"""What one send may take at most: none begins unless the lease lasts longer."""
+SWEEP_KEY, SWEEP_SECONDS = "sweep", 10
+"""The sweeper's own bell, so that it never waits for one that got lost."""
+
+# Threads that wait for receivers. One hanging receiver holds one of them: its webhook's width is 1.
+senders = ThreadPoolExecutor(max_workers=64, thread_name_prefix="send")
+log = logging.getLogger("portal.deliveries")
+
+
+def drain(webhook_id: str) -> None:
+    """Send all that is sendable for one webhook, or hand over after a slice. The RQ job behind the bell."""
+    key = uuid.UUID(webhook_id)
+    jobs.bells().answered(key)
+    lease = Lease(key)
+    if not lease.take():
+        return  # another drain has it, and looks once more after it let go
+    try:
+        with outbound.Connections() as connections:
+            Drain(lease, connections).run()
+    finally:
+        db.session.rollback()
+        lease.release()
+    if engine.has_work(key):
+        jobs.bells().ring(key)
+    db.session.rollback()
+
+
+class Drain:
+    """One slice of work for one webhook: claim, send side by side, record, until nothing is sendable."""
+
+    def __init__(self, lease: Lease, connections: outbound.Connections) -> None:
+        self.lease, self.connections = lease, connections
+        self.allowed = current_app.config["ALLOWED_NETWORKS"]
+        self.in_flight: dict[Future[Result], Letter] = {}
+        self.ends = time.monotonic() + SLICE_SECONDS
+        self.sent = 0
+        self.open = True
+
+    def run(self) -> None:
+        """Go on until there is nothing to send, the slice is over or the lease is lost; then await what is in flight."""
+        while True:
+            self._keep_lease()
+            if self._may_send():
+                self._send()
+            if not self.in_flight:
+                return
+            self._collect()
+
+    def _keep_lease(self) -> None:
+        try:
+            self.lease.keep()
+        except LeaseLost:
+            self.open = False
+
+    def _may_send(self) -> bool:
+        fresh = self.sent < SLICE_DELIVERIES and time.monotonic() < self.ends and not jobs.stopping.is_set()
+        self.open = self.open and fresh and self.lease.lasts(SEND_SECONDS)
+        return self.open
+
+    def _send(self) -> None:
+        letters = engine.claim(self.lease.webhook_id, [letter.delivery_id for letter in self.in_flight.values()])
+        db.session.rollback()  # no connection to the database is held during HTTP
+        for letter in letters:
+            future = senders.submit(
+                outbound.send,
+                letter.url,
+                letter.headers,
+                letter.body,
+                allowed=self.allowed,
+                pool=self.connections,
+            )
+            self.in_flight[future] = letter
+        self.sent += len(letters)
+
+    def _collect(self) -> None:
+        done, _ = wait(self.in_flight, timeout=RENEW_SECONDS, return_when=FIRST_COMPLETED)
+        for future in done:
+            letter, result = self.in_flight.pop(future), future.result()
+            self.open &= engine.record(self.lease.token, letter, result)
+            db.session.commit()
+            tell(letter, result)
+
+
+def tell(letter: Letter, result: Result) -> None:
+    """One readable line per attempt."""
+    outcome = result.status if result.ok else result.failure if result.status is None else f"{result.status} {result.failure}"
+    log.info(
+        "%s %s #%d %s -> %s in %.0f ms (%s)",
+        letter.headers["x-cloudcx-event"],
+        letter.headers["webhook-id"],
+        letter.number,
+        letter.trigger,
+        outcome,
+        result.duration_ms,
+        letter.url,
+    )
+
+
+def sweep(name: str) -> None:
+    """Ring for every webhook that has something sendable and no drain; beat for the worker process `name`.
+
+    This makes retries happen, and heals whatever bell was lost: an emptied Redis, a killed worker, a failed enqueue.
+    """
+    for webhook_id in engine.waiting_webhooks():
+        jobs.bells().ring(webhook_id, SWEEP_KEY, SWEEP_SECONDS)
+    db.session.merge(WorkerBeat(name=name, beaten_at=db_now()))
+    db.session.commit()

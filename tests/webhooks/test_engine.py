@@ -1,0 +1,285 @@
+"""The state machine, answer by answer: what follows for the delivery, its lanes and its webhook."""
+
+import uuid
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+
+from portal.extensions import db, utcnow
+from portal.webhooks import engine, publisher
+from portal.webhooks.lease import Lease
+from portal.webhooks.models import Attempt, Delivery, EventType, PauseReason, State, Status, Trigger, Webhook
+from portal.webhooks.outbound import Failure, Phases, Result
+from tests.webhooks.making import delivery_of, make_event, make_webhook, make_workspace
+
+OK = Result(status=200, phases=Phases(), duration_ms=12.0)
+GONE = Result(status=410, failure=Failure.gone, phases=Phases(), duration_ms=12.0)
+TIMEOUT = Result(failure=Failure.timeout_total, phases=Phases(), duration_ms=15_000.0)
+
+
+def refusal(status: int = 500, retry_after: float | None = None) -> Result:
+    return Result(
+        status=status, failure=Failure.http_error, phases=Phases(), duration_ms=12.0, retry_after=retry_after
+    )
+
+
+@pytest.fixture
+def webhook(app: Flask) -> Webhook:
+    return make_webhook(make_workspace())
+
+
+@pytest.fixture
+def lease(webhook: Webhook) -> Lease:
+    taken = Lease(webhook.id)
+    assert taken.take()
+    return taken
+
+
+def claim(webhook: Webhook) -> list[engine.Letter]:
+    letters = engine.claim(webhook.id, [])
+    db.session.rollback()
+    return letters
+
+
+def answer(lease: Lease, *results: Result) -> None:
+    """Send what is first in line and get these answers, one after the other."""
+    for result in results:
+        letter = engine.claim(lease.webhook_id, [])[0]
+        engine.record(lease.token, letter, result)
+        db.session.commit()
+        make_due(letter.delivery_id)
+
+
+def fail_side_by_side(lease: Lease, result: Result, count: int) -> None:
+    """Different deliveries fail one after the other, with no time in between."""
+    for _ in range(count):
+        letter = engine.claim(lease.webhook_id, [])[0]
+        engine.record(lease.token, letter, result)
+        db.session.commit()
+
+
+def make_due(delivery_id: uuid.UUID) -> None:
+    """Let the time until the next try pass."""
+    delivery = db.session.get_one(Delivery, delivery_id)
+    if delivery.due_at:
+        delivery.due_at = utcnow() - timedelta(seconds=1)
+    if delivery.webhook.probe_at:
+        delivery.webhook.probe_at = utcnow() - timedelta(seconds=1)
+    db.session.commit()
+
+
+def test_a_good_answer_ends_the_delivery_and_logs_the_attempt(webhook: Webhook, lease: Lease) -> None:
+    event = make_event(webhook.workspace_id, body=b'{"a":1}')
+    answer(lease, OK)
+    delivery = delivery_of(event, webhook)
+    assert delivery.status == Status.SUCCEEDED
+    assert delivery.succeeded_at
+    assert delivery.due_at is None
+    attempt = db.session.scalars(db.select(Attempt)).one()
+    assert (attempt.number, attempt.status, attempt.trigger) == (1, 200, Trigger.AUTOMATIC)
+    assert ["webhook-id", event.id] in attempt.request_headers
+
+
+def test_a_failure_is_tried_again_after_5_seconds(webhook: Webhook, lease: Lease) -> None:
+    event = make_event(webhook.workspace_id)
+    before = utcnow()
+    letter = claim(webhook)[0]
+    engine.record(lease.token, letter, refusal())
+    db.session.commit()
+    delivery = delivery_of(event, webhook)
+    assert delivery.status == Status.PENDING
+    assert delivery.due_at
+    assert timedelta(seconds=4) < delivery.due_at - before < timedelta(seconds=30)
+    assert claim(webhook) == []
+
+
+def test_after_ten_failures_it_ends_as_failed_and_its_lane_goes_on(webhook: Webhook, lease: Lease) -> None:
+    contact = uuid.uuid4()
+    event, behind = make_event(webhook.workspace_id, contact), make_event(webhook.workspace_id, contact)
+    answer(lease, *[refusal()] * 10)
+    assert delivery_of(event, webhook).status == Status.FAILED
+    assert delivery_of(event, webhook).attempts == 10
+    assert delivery_of(behind, webhook).due_at is not None
+
+
+def test_the_id_and_the_bytes_stay_the_same_over_all_attempts(webhook: Webhook, lease: Lease) -> None:
+    make_event(webhook.workspace_id, body=b'{"same":"bytes"}')
+    first = claim(webhook)[0]
+    answer(lease, refusal())
+    second = claim(webhook)[0]
+    assert (second.number, second.body) == (2, first.body)
+    assert second.headers["webhook-id"] == first.headers["webhook-id"]
+
+
+def test_gone_pauses_the_webhook_and_holds_the_delivery(webhook: Webhook, lease: Lease) -> None:
+    event = make_event(webhook.workspace_id)
+    answer(lease, GONE)
+    db.session.refresh(webhook)
+    assert (webhook.state, webhook.pause_reason) == (State.PAUSED, PauseReason.GONE)
+    assert delivery_of(event, webhook).status == Status.PENDING
+    assert claim(webhook) == []
+    publisher.resume(webhook)
+    db.session.commit()
+    assert len(claim(webhook)) == 1
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_retry_after_is_kept_to(webhook: Webhook, lease: Lease, status: int) -> None:
+    make_event(webhook.workspace_id)
+    letter = claim(webhook)[0]
+    engine.record(lease.token, letter, refusal(status, retry_after=600))
+    db.session.commit()
+    db.session.refresh(webhook)
+    assert webhook.probe_at
+    assert timedelta(seconds=500) < webhook.probe_at - utcnow() < timedelta(seconds=601)
+    assert claim(webhook) == []
+
+
+def test_429_with_retry_after_burns_no_attempt(webhook: Webhook, lease: Lease) -> None:
+    event = make_event(webhook.workspace_id)
+    answer(lease, *[refusal(429, retry_after=1)] * 12)
+    delivery = delivery_of(event, webhook)
+    assert (delivery.status, delivery.step, delivery.attempts) == (Status.PENDING, 0, 12)
+
+
+def test_an_impatient_retry_after_is_not_a_busy_loop(webhook: Webhook, lease: Lease) -> None:
+    make_event(webhook.workspace_id)
+    engine.record(lease.token, claim(webhook)[0], refusal(429, retry_after=0))
+    db.session.commit()
+    assert claim(webhook) == []
+
+
+def test_three_different_failures_open_the_breaker_and_a_success_closes_it(webhook: Webhook, lease: Lease) -> None:
+    events = [make_event(webhook.workspace_id) for _ in range(4)]
+    fail_side_by_side(lease, refusal(), 3)
+    db.session.refresh(webhook)
+    assert webhook.probe_at
+    assert claim(webhook) == [], "the breaker is open: nothing before the probe"
+    make_due(delivery_of(events[3], webhook).id)
+    probes = claim(webhook)
+    assert [probe.trigger for probe in probes] == [Trigger.PROBE], "one probe at a time"
+    engine.record(lease.token, probes[0], OK)
+    db.session.commit()
+    db.session.refresh(webhook)
+    assert (webhook.probe_at, webhook.failures, webhook.failing_since) == (None, 0, None)
+    assert len(claim(webhook)) == 2, "all heads are due, paced by the ramp"
+
+
+def test_two_timeouts_open_it(webhook: Webhook, lease: Lease) -> None:
+    make_event(webhook.workspace_id)
+    make_event(webhook.workspace_id)
+    fail_side_by_side(lease, TIMEOUT, 2)
+    assert claim(webhook) == []
+
+
+def test_one_poisoned_delivery_does_not_open_it(webhook: Webhook, lease: Lease) -> None:
+    make_event(webhook.workspace_id)
+    answer(lease, *[refusal()] * 5)
+    db.session.refresh(webhook)
+    assert webhook.probe_at is None
+
+
+def test_a_probe_before_its_time_counts_for_no_schedule(webhook: Webhook, lease: Lease) -> None:
+    event = make_event(webhook.workspace_id)
+    delivery = delivery_of(event, webhook)
+    delivery.due_at = utcnow() + timedelta(hours=1)
+    webhook.failures, webhook.probe_at = 3, utcnow() - timedelta(seconds=1)
+    db.session.commit()
+    letter = claim(webhook)[0]
+    engine.record(lease.token, letter, refusal())
+    db.session.commit()
+    delivery = delivery_of(event, webhook)
+    assert (delivery.step, delivery.attempts, letter.trigger) == (0, 1, Trigger.PROBE)
+
+
+def test_five_days_of_failure_pause_the_webhook(webhook: Webhook, lease: Lease) -> None:
+    make_event(webhook.workspace_id)
+    webhook.failures, webhook.probe_at = 9, utcnow() - timedelta(seconds=1)
+    webhook.failing_since = utcnow() - timedelta(days=5, seconds=1)
+    db.session.commit()
+    answer(lease, refusal())
+    db.session.refresh(webhook)
+    assert (webhook.state, webhook.pause_reason) == (State.PAUSED, PauseReason.FAILING)
+
+
+def test_a_drain_that_lost_its_lease_logs_but_changes_nothing(webhook: Webhook, lease: Lease) -> None:
+    event = make_event(webhook.workspace_id)
+    letter = claim(webhook)[0]
+    webhook.leased_until = utcnow() - timedelta(seconds=1)
+    db.session.commit()
+    other = Lease(webhook.id)
+    assert other.take()
+    assert not engine.record(lease.token, letter, OK)
+    db.session.commit()
+    assert delivery_of(event, webhook).status == Status.PENDING
+    assert db.session.query(Attempt).count() == 1
+
+
+def test_only_one_holds_the_lease(webhook: Webhook, lease: Lease) -> None:
+    assert not Lease(webhook.id).take()
+    lease.release()
+    assert Lease(webhook.id).take()
+
+
+def test_resending_what_succeeded_takes_nothing_away(webhook: Webhook, lease: Lease) -> None:
+    event = make_event(webhook.workspace_id)
+    answer(lease, OK)
+    publisher.resend(delivery_of(event, webhook))
+    db.session.commit()
+    assert claim(webhook)[0].trigger == Trigger.MANUAL
+    answer(lease, refusal())
+    assert delivery_of(event, webhook).status == Status.SUCCEEDED
+
+
+def test_resending_what_failed_begins_the_schedule_anew(webhook: Webhook, lease: Lease) -> None:
+    event = make_event(webhook.workspace_id)
+    answer(lease, *[refusal()] * 10)
+    publisher.resend(delivery_of(event, webhook))
+    db.session.commit()
+    answer(lease, refusal())
+    delivery = delivery_of(event, webhook)
+    assert (delivery.status, delivery.step, delivery.attempts) == (Status.PENDING, 1, 11)
+
+
+def test_a_resend_goes_behind_what_waits_already(webhook: Webhook, lease: Lease) -> None:
+    contact = uuid.uuid4()
+    old = make_event(webhook.workspace_id, contact)
+    answer(lease, OK)
+    waiting = make_event(webhook.workspace_id, contact)
+    publisher.resend(delivery_of(old, webhook))
+    db.session.commit()
+    assert [letter.headers["webhook-id"] for letter in claim(webhook)] == [waiting.id]
+
+
+def test_a_test_goes_past_pause_and_changes_no_state(webhook: Webhook, lease: Lease) -> None:
+    publisher.pause(webhook, PauseReason.PERSON)
+    delivery = publisher.send_test(webhook, EventType.CREATED, "Dana")
+    db.session.commit()
+    assert claim(webhook)[0].trigger == Trigger.TEST
+    answer(lease, refusal())
+    db.session.refresh(delivery)
+    db.session.refresh(webhook)
+    assert (delivery.status, webhook.failures, webhook.failing_since) == (Status.FAILED, 0, None)
+
+
+def test_deleting_cancels_what_waits_and_keeps_the_log(webhook: Webhook, lease: Lease) -> None:
+    sent, waiting = make_event(webhook.workspace_id), make_event(webhook.workspace_id)
+    answer(lease, OK)
+    assert publisher.delete(webhook) == 1
+    db.session.commit()
+    assert delivery_of(sent, webhook).status == Status.SUCCEEDED
+    assert delivery_of(waiting, webhook).status == Status.CANCELED
+    assert not publisher.resend(delivery_of(sent, webhook))
+
+
+def test_values_of_custom_headers_are_sent_but_not_logged(app: Flask) -> None:
+    from portal.webhooks import signing
+
+    webhook = make_webhook(make_workspace(), headers=signing.seal('{"authorization": "Bearer s3cret"}'))
+    make_event(webhook.workspace_id)
+    lease = Lease(webhook.id)
+    assert lease.take()
+    assert claim(webhook)[0].headers["authorization"] == "Bearer s3cret"
+    answer(lease, OK)
+    assert "s3cret" not in str(db.session.scalars(db.select(Attempt)).one().request_headers)
