@@ -133,7 +133,8 @@ def _manager(environment: dict[str, str]) -> Any:
     manager = honcho.manager.Manager(Printer(sys.stdout))
     processes = parse_procfile(Path(current_app.root_path, "Procfile").read_text()).processes
     for name in ("web", "worker"):
-        manager.add_process(name, processes[name], env=environment, cwd=current_app.root_path)
+        # exec: no shell in between that would end before the process it was told to run.
+        manager.add_process(name, f"exec {processes[name]}", env=environment, cwd=current_app.root_path)
     return manager
 
 
@@ -155,7 +156,8 @@ def _refuse_taken(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise config.ConfigError(f"port {port} is taken. Stop what uses it, or choose another: PORT=8001 make run") from error
+            sentence = f"port {port} is taken. Stop what uses it, or choose another: PORT={port + 1} make run"
+            raise config.ConfigError(sentence) from error
 
 
 def _secrets_for(app: Flask, port: int) -> list[str]:

@@ -48,7 +48,7 @@ def load(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
         "SQLALCHEMY_ENGINE_OPTIONS": _engine_options(database_url),
         "REDIS_URL": environ.get("REDIS_URL") or f"unix://{embedded_socket(data)}",
         "ENCRYPTION_KEYS": _encryption_keys(environ, secret_key),
-        # Networks that deliveries may reach although they are not public: a receiver under development runs on loopback.
+        # Networks that deliveries may reach although they are not public: receivers under development are on loopback.
         "ALLOWED_NETWORKS": _networks(environ.get("PORTAL_ALLOWED_NETWORKS", "" if production else LOOPBACK)),
         "SIGNUP": environ.get("PORTAL_SIGNUP", "first"),
         "URL": (environ.get("PORTAL_URL") or default_url(environ)).rstrip("/"),
@@ -80,7 +80,7 @@ def _refuse_unsafe(environ: Mapping[str, str]) -> None:
     if not environ.get("SECRET_KEY"):
         raise ConfigError("SECRET_KEY is not set. Production needs a long random one, the same on every machine.")
     if not environ.get("DATABASE_URL") and not environ.get("PORTAL_DATA"):
-        raise ConfigError("DATABASE_URL is not set. Production needs PostgreSQL (or set PORTAL_DATA to use SQLite there).")
+        raise ConfigError("DATABASE_URL is not set. Production needs PostgreSQL (with PORTAL_DATA set, SQLite there).")
     if not environ.get("REDIS_URL"):
         raise ConfigError("REDIS_URL is not set. Production needs a Redis or Valkey that web and workers share.")
 
@@ -107,7 +107,7 @@ def _engine_options(url: str) -> dict[str, Any]:
 
 
 def _encryption_keys(environ: Mapping[str, str], secret_key: str) -> list[str]:
-    """Fernet keys, newest first. Without PORTAL_KEYS one is derived, so that a deployment works with SECRET_KEY alone."""
+    """Fernet keys, newest first. Without PORTAL_KEYS one is derived: a deployment works with SECRET_KEY alone."""
     if keys := _words(environ.get("PORTAL_KEYS", "")):
         return keys
     digest = hashlib.sha256(b"cloudcx signing secrets\0" + secret_key.encode()).digest()

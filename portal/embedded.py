@@ -1,7 +1,7 @@
 """The embedded Valkey of `make run`, in a process of its own, run as a script: `embedded.py FOLDER SOCKET`.
 
-It lives in its own session, so that Ctrl-C does not reach it, and stops when its standard input closes: also when the process
-that started it was killed, so that it is never left behind.
+It lives in its own session, so that Ctrl-C does not reach it, and stops when its standard input closes: also when the
+process that started it was killed, so that it is never left behind.
 """
 
 import subprocess
@@ -15,7 +15,10 @@ STOP_SECONDS = 10
 
 @contextmanager
 def valkey(folder: Path, socket: Path) -> Iterator[None]:
-    """Run Valkey with its files in `folder`, listening on `socket` only; jobs survive a kill. Raises RuntimeError when it can't start."""
+    """Run Valkey with its files in `folder`, listening on `socket` only; its jobs survive a kill.
+
+    Raises RuntimeError when it can't start.
+    """
     socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     keeper = subprocess.Popen(  # noqa: S603 - our own file
         [sys.executable, __file__, str(folder), str(socket)],

@@ -24,7 +24,7 @@ SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 
 class UTCDateTime(TypeDecorator[datetime]):
-    """A date-time that is UTC in the database and aware in Python; a naive one is refused, for nobody knows its zone."""
+    """A date-time that is UTC in the database and aware in Python; naive ones are refused: nobody knows their zone."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -94,6 +94,8 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # SQLAlchemy's "begin" below decides how transactions begin
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA journal_mode = WAL")
+    # SQLite's own lower() leaves É as it is; searching would then not find é.
+    connection.create_function("lower", 1, lambda text: text and text.lower(), deterministic=True)
     connection.execute("PRAGMA synchronous = FULL")  # NORMAL can roll back a commit when the power fails
 
 

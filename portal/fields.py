@@ -1,4 +1,4 @@
-"""Form fields that say what is wrong: text is trimmed, and what no database or screen can hold is refused at its field."""
+"""Form fields that say what is wrong: text is trimmed, and what can't be stored or shown is refused at its field."""
 
 import unicodedata
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from wtforms.validators import StopValidation
 MANY_LINES = "\n\t"
 
 
-class Form(FlaskForm):
+class Form(FlaskForm):  # type: ignore[misc]  # Flask-WTF is not typed
     """The base of all forms: CSRF comes with it, errors are listed for the summary on top of the page."""
 
     @property
@@ -43,7 +43,7 @@ class PlainText:
             raise StopValidation(f"{self.label} is too long: {len(value):,} characters, at most {self.max_length:,}.")
         # U+FFFD is what is left of bytes that were no text, lone surrogates among them.
         if any(c == "\ufffd" or (unicodedata.category(c) in ("Cc", "Cs") and c not in self.allow) for c in value):
-            raise StopValidation(f"{self.label} holds characters that are not text. Delete them or type the value again.")
+            raise StopValidation(f"{self.label} holds characters that are not text. Delete them or type it again.")
 
 
 Validator = Callable[[Any, Any], None]

@@ -15,6 +15,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from rq import Queue, SimpleWorker
 from rq.exceptions import NoSuchJobError, StopRequested
+from rq.executions import Execution
 from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.timeouts import TimerDeathPenalty
@@ -81,7 +82,7 @@ class Bells:
         """Set the key and enqueue, both or neither; nothing when the key stands already."""
         with self.redis.pipeline() as pipe:
             try:
-                pipe.watch(key)
+                pipe.watch(key)  # type: ignore[no-untyped-call]
                 if pipe.exists(key):
                     return
                 pipe.multi()
@@ -107,11 +108,10 @@ class ThreadWorker(SimpleWorker):
         self.app = app
         self.log_job_description = False
 
-    def perform_job(self, job: Job, queue: Queue) -> bool:
+    def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
         """Run the job in an app context of its own, and so with a database session of its own."""
         with self.app.app_context():
-            done: bool = super().perform_job(job, queue)
-            return done
+            return super().perform_job(job, queue, execution)
 
     def dequeue_job_and_maintain_ttl(self, timeout: int | None, max_idle_time: int | None = None) -> Any:
         """Wait for a job, and look every few seconds whether to stop: RQ's own wait looks nowhere."""
@@ -154,7 +154,7 @@ def bells() -> Bells:
 
 
 def connect(url: str, **options: Any) -> redis.Redis:
-    """A client with its own pool. Heroku's certificate is self-signed, so TLS there encrypts without checking the name."""
+    """A client with its own pool. Heroku's certificate is self-signed: TLS there encrypts without checking it."""
     if url.startswith("rediss://"):
         options["ssl_cert_reqs"] = "none"
     return redis.Redis.from_url(url, **options)

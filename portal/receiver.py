@@ -1,4 +1,4 @@
-"""A receiver on the developer's machine (`make receive`): shows each delivery and says whether its signature is valid."""
+"""A receiver on the developer's machine (`make receive`): shows each delivery and judges its signature."""
 
 import hmac
 import json

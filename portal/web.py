@@ -1,4 +1,4 @@
-"""What every page needs: whole page or fragment, errors that a person can read, security headers, words for templates."""
+"""What every page needs: page or fragment, errors that a person can read, security headers, words for templates."""
 
 import secrets
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from .extensions import db, utcnow
 
 CSP = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 HEADERS = {
@@ -80,7 +80,7 @@ def _add_headers(response: Response) -> Response:
 
 def _http_error(error: HTTPException) -> BaseResponse:
     if error.code is None or error.code < 400:
-        return error.get_response()  # type: ignore[return-value]  # werkzeug types the sansio response
+        return error.get_response()
     return _error_page(error.code, error)
 
 

@@ -30,13 +30,16 @@
     const source = document.getElementById(button.dataset.copy);
     await navigator.clipboard.writeText(source.textContent.trim());
     const label = button.querySelector("span");
+    button.dataset.words ??= label.textContent;
     label.textContent = "Copied";
-    setTimeout(() => { label.textContent = "Copy"; }, 2000);
+    setTimeout(() => { label.textContent = button.dataset.words; }, 2000);
   }
 
   function settle() {
     tick();
-    document.querySelector("[data-focus]")?.focus();
+    const wanted = document.querySelector("[data-focus]");
+    wanted?.focus();
+    wanted?.removeAttribute("data-focus"); // once: what others load meanwhile must not take the focus back
   }
 
   document.addEventListener("click", (event) => {

@@ -5,10 +5,12 @@ import shutil
 import uuid
 import warnings
 from collections.abc import Callable, Iterator
+from contextvars import Context
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -96,10 +98,34 @@ def database_url(request: pytest.FixtureRequest, empty_databases: dict[str, str]
         db.engine.dispose()
 
 
+@pytest.fixture(params=DATABASES)
+def fresh_database_url(request: pytest.FixtureRequest, postgres_url: str, tmp_path: Path) -> Iterator[str]:
+    """A database without tables."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'portal.db'}"
+        return
+    name = f"system_{uuid.uuid4().hex}"
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    yield postgres_url.replace("/postgres?", f"/{name}?")
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+class Browser(FlaskClient):
+    """A browser whose requests share nothing with the test: neither its app context (and with it the database session)
+    nor who is signed in there. The test's own transaction ends first, for it may hold SQLite's one write lock."""
+
+    def open(self, *args: Any, **kwargs: Any) -> Any:
+        db.session.rollback()
+        return Context().run(super().open, *args, **kwargs)
+
+
 @pytest.fixture
 def app(database_url: str, valkey_url: str, tmp_path: Path) -> Iterator[Flask]:
     """The portal, with an app context."""
     made = create_app(settings(database_url, valkey_url, tmp_path / "data"))
+    made.test_client_class = Browser
     with made.app_context():
         made.extensions["bells"].redis.flushall()
         yield made

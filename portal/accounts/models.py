@@ -3,10 +3,9 @@
 import uuid
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar
 
 from flask_login import UserMixin
-from sqlalchemy import ForeignKey, Index, String, text
+from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..extensions import Base, utcnow
@@ -34,11 +33,11 @@ class User(Base):
     """A person, known by their e-mail address over all workspaces."""
 
     __tablename__ = "user_account"
-    __table_args__ = (Index("uq_user_account_email", text("lower(email)"), unique=True),)
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
     name: Mapped[str] = mapped_column(String(100))
-    email: Mapped[str] = mapped_column(String(254))
+    email: Mapped[str] = mapped_column(String(254), unique=True)
+    """In lower case: nobody tells two people by the case of their address."""
     password_hash: Mapped[str] = mapped_column(String(255))
     created_at: Mapped[datetime] = mapped_column(default=utcnow)
 
@@ -71,7 +70,7 @@ class Session(UserMixin, Base):  # type: ignore[misc]  # Flask-Login is not type
     user: Mapped[User] = relationship(lazy="joined")
     workspace: Mapped[Workspace] = relationship(lazy="joined")
 
-    token: ClassVar[str]
+    token = ""
     """Only on the request that opens the session: the database keeps its hash."""
 
     def get_id(self) -> str:

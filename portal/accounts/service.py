@@ -7,9 +7,9 @@ import uuid
 from typing import Any, TypeVar
 
 from argon2.exceptions import VerificationError
-from flask import abort, current_app
+from flask import Flask, abort, current_app
 from flask_login import current_user, login_user, logout_user
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, select
 
 from ..extensions import Base, db, hasher, login
 from .models import Membership, Role, Session, User, Workspace
@@ -49,9 +49,14 @@ def members(workspace_id: uuid.UUID) -> list[Membership]:
     return list(db.session.scalars(query))
 
 
+def is_new() -> bool:
+    """Whether this installation has no workspace yet."""
+    return db.session.scalar(select(Workspace.id).limit(1)) is None
+
+
 def may_sign_up() -> bool:
     """Whether a stranger may make a workspace: always with PORTAL_SIGNUP=open, else only the first."""
-    return current_app.config["SIGNUP"] == "open" or not db.session.scalar(select(Workspace.id).limit(1))
+    return current_app.config["SIGNUP"] == "open" or is_new()
 
 
 def signup_token() -> str | None:
@@ -66,14 +71,14 @@ def signup_token() -> str | None:
 
 
 def email_is_known(email: str) -> bool:
-    """Whether somebody has an account with this address, in whatever case."""
-    return db.session.scalar(select(User.id).where(func.lower(User.email) == email.lower())) is not None
+    """Whether somebody has an account with this address."""
+    return db.session.scalar(select(User.id).where(User.email == email.lower())) is not None
 
 
 def create_workspace(name: str, owner: str, email: str, password: str) -> User:
     """Make a workspace and its first Administrator."""
     space = Workspace(name=name)
-    user = User(name=owner, email=email, password_hash=hasher.hash(password))
+    user = User(name=owner, email=email.lower(), password_hash=hasher.hash(password))
     db.session.add_all([space, user])
     db.session.flush()
     db.session.add(Membership(workspace_id=space.id, user_id=user.id, role=Role.ADMINISTRATOR))
@@ -83,7 +88,7 @@ def create_workspace(name: str, owner: str, email: str, password: str) -> User:
 
 def authenticate(email: str, password: str) -> User | None:
     """The person with this address and password, or None. Takes the same time whether or not the address is known."""
-    user = db.session.scalars(select(User).where(func.lower(User.email) == email.lower())).one_or_none()
+    user = db.session.scalars(select(User).where(User.email == email.lower())).one_or_none()
     try:
         hasher.verify(user.password_hash if user else NOBODY, password)
     except VerificationError:
@@ -107,11 +112,11 @@ def open_session(user: User) -> None:
 
 def close_session() -> None:
     """Sign the browser out; its cookie is worthless from now on, wherever a copy of it may be."""
-    db.session.delete(current_user._get_current_object())  # noqa: SLF001 - the row behind Flask-Login's proxy
+    db.session.delete(current_user._get_current_object())  # the row behind Flask-Login's proxy
     logout_user()
 
 
-@login.user_loader
+@login.user_loader  # type: ignore[untyped-decorator]
 def load_session(token: str) -> Session | None:
     """The session that a cookie names (Flask-Login's hook)."""
     return db.session.get(Session, _hash(token))
@@ -120,3 +125,11 @@ def load_session(token: str) -> Session | None:
 def _hash(token: str) -> str:
     # The token has 256 random bits: a plain digest can't be guessed backwards.
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+def announce_signup(app: Flask) -> None:
+    """Print where the first sign-up of a production installation happens and the token that it asks for."""
+    with app.app_context():
+        token = signup_token()
+        if token and may_sign_up():
+            print(f"First sign-up: {app.config['URL']}/signup with the token {token}", flush=True)

@@ -33,11 +33,11 @@ def require_session() -> BaseResponse | None:
     return None if current_user.is_authenticated else ask_to_log_in()
 
 
-@login.unauthorized_handler
+@login.unauthorized_handler  # type: ignore[untyped-decorator]
 def ask_to_log_in() -> BaseResponse:
     """The log-in page, which leads back to where the person wanted to go."""
     wanted = request.full_path.rstrip("?") if request.method == "GET" else None
-    if not db.session.query(service.Workspace.id).first():
+    if service.is_new():
         return go(url_for("accounts.signup"))
     return go(url_for("accounts.log_in", next=wanted if wanted != "/" else None))
 

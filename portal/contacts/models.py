@@ -48,7 +48,7 @@ class Contact(Base):
     phone_number: Mapped[str | None] = mapped_column(String(40))
     contact_id: Mapped[str] = mapped_column(String(40))
     owner: Mapped[str | None] = mapped_column(String(36))
-    """The owning user's id, or "" when the edit form posted a blank; no foreign key, for "" is a value of the contract."""
+    """The owning user's id, or "" when an edit posted a blank; no foreign key, for "" is a value of the contract."""
     lead_stage: Mapped[str | None] = mapped_column(String(50))
     notes: Mapped[str | None] = mapped_column(Text)
     company_name: Mapped[str | None] = mapped_column(String(200))

@@ -78,7 +78,7 @@ def has_work(webhook_id: uuid.UUID) -> bool:
 
 
 def claim(webhook_id: uuid.UUID, in_flight: Collection[uuid.UUID]) -> list[Letter]:
-    """What the holder of the lease may send now beside what is in flight: oldest first, no more than the width allows."""
+    """What the holder of the lease may send beside what is in flight: oldest first, as many as the width allows."""
     webhook = db.session.get_one(Webhook, webhook_id, populate_existing=True)
     probing = webhook.probe_at is not None
     room = (1 if probing else webhook.width) - len(in_flight)
@@ -189,7 +189,7 @@ def _try_later(delivery: Delivery, letter: Letter, result: Result) -> None:
     if delivery.succeeded_at:  # a resend by hand that failed takes nothing away
         _end(delivery, Status.SUCCEEDED)
         return
-    # A probe before its time says nothing about this delivery, "429, later" is no refusal, "gone" is for a person to judge.
+    # A probe before its time says nothing of this delivery, "429, later" is no refusal, "gone" is for people to judge.
     later = result.status == 429 and result.retry_after is not None
     counts = letter.was_due and not later and result.failure != Failure.gone
     delivery.step += counts
@@ -197,7 +197,7 @@ def _try_later(delivery: Delivery, letter: Letter, result: Result) -> None:
     if delay is None:
         _end(delivery, Status.FAILED)
     elif counts:
-        delivery.due_at = db_now(delay)  # type: ignore[assignment]  # the database's clock
+        delivery.due_at = db_now(delay)
 
 
 def _receiver_answers(webhook: Webhook) -> None:
@@ -223,9 +223,9 @@ def _receiver_fails(webhook: Webhook, delivery: Delivery, result: Result) -> Non
     webhook.last_failed_id = delivery.id
     opens_at = BREAK_AFTER_TIMEOUTS if result.failure in TIMEOUTS else BREAK_AFTER
     if result.retry_after is not None:
-        webhook.probe_at = db_now(max(result.retry_after, FIRST_PROBE))  # type: ignore[assignment]
+        webhook.probe_at = db_now(max(result.retry_after, FIRST_PROBE))
     elif webhook.failures >= opens_at:
-        webhook.probe_at = db_now(probe_delay(webhook.failures))  # type: ignore[assignment]
+        webhook.probe_at = db_now(probe_delay(webhook.failures))
     if result.failure == Failure.gone:
         _pause(webhook, PauseReason.GONE)
     elif webhook.failures >= GIVE_UP_FAILURES and now - webhook.failing_since > timedelta(seconds=GIVE_UP_SECONDS):

@@ -1,7 +1,7 @@
 """Lanes: the order of one contact at one webhook.
 
-All lanes share one total order, `seq`, so that deliveries which sit in several lanes can't block each other in a circle. A
-delivery behind another has no due time and is never scanned; whoever ends the one in front gives it one.
+All lanes share one total order, `seq`: deliveries that sit in several lanes can't block each other in a circle. A delivery
+behind another has no due time and is never scanned; whoever ends the one in front gives it one.
 """
 
 import uuid
@@ -18,7 +18,7 @@ SEQ = DatabaseSequence("delivery_seq", metadata=Base.metadata)
 
 
 def next_seq() -> int:
-    """The next place in the total order. Taken under the lock of the contacts concerned, so that it agrees with commits."""
+    """The next place in the total order. Taken under the lock of the contacts, so that it agrees with the commits."""
     # SQLite has no sequences, but it has a single writer: nobody else can take the same number.
     query = select(func.coalesce(func.max(Delivery.seq), 0) + 1) if is_sqlite() else select(SEQ.next_value())
     return int(db.session.scalar(query) or 0)
@@ -28,7 +28,7 @@ def enter(delivery: Delivery, contacts: Sequence[uuid.UUID]) -> None:
     """Put a pending delivery at the tail of its contacts' lanes; due now when none is in front of it."""
     waits = _lock_tails(delivery.webhook_id, contacts)
     delivery.seq = next_seq()
-    delivery.due_at = None if waits else db_now()  # type: ignore[assignment]  # the database's clock
+    delivery.due_at = None if waits else db_now()
     db.session.add(delivery)
     db.session.flush()
     db.session.add_all(
@@ -70,8 +70,8 @@ def is_head() -> ColumnElement[bool]:
 def _lock_tails(webhook_id: uuid.UUID, contacts: Sequence[uuid.UUID]) -> bool:
     """Lock the last delivery of each lane; True when one of them is still pending.
 
-    With the lock, a worker that ends it right now either ended it before (then it is not pending) or will see the newcomer:
-    none is stranded. Locks go in the order of `seq`, as everywhere, so that they can't meet crosswise.
+    With the lock, a worker that ends it right now either ended it before (then it is not pending) or will see the
+    newcomer: none is stranded. Locks go in the order of `seq`, as everywhere, so that they can't meet crosswise.
     """
     tails = (
         select(func.max(LaneEntry.seq))

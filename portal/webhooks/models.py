@@ -60,7 +60,7 @@ def new_event_id() -> str:
 
 
 class Webhook(Base):
-    """A registered URL, and all that the engine knows about its receiver: a hand-over between workers loses nothing."""
+    """A registered URL, and all that the engine knows about its receiver: a hand-over loses nothing."""
 
     __tablename__ = "webhook"
     __table_args__ = (Index(None, "workspace_id", "state"),)
@@ -99,7 +99,7 @@ class Webhook(Base):
 
 
 class Event(Base):
-    """An immutable fact with its exact body bytes. Exists whether or not a webhook wants it: it is the contact's history."""
+    """An immutable fact with its exact body bytes. Kept even if no webhook wants it: it is the contact's history."""
 
     __tablename__ = "event"
     __table_args__ = (Index(None, "workspace_id", "created_at"),)

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from flask import Flask, has_app_context
+from sqlalchemy import delete as remove
 from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -85,9 +86,13 @@ def send_test(webhook: Webhook, event_type: EventType, actor: str) -> Delivery:
     about = About(uuid.uuid4(), "0", "Test contact")
     event = _record(webhook.workspace_id, event_type, body, [about], actor, is_test=True)
     delivery = Delivery(
-        workspace_id=webhook.workspace_id, event_id=event.id, webhook_id=webhook.id, trigger=Trigger.TEST,
-        seq=lanes.next_seq(), due_at=db_now(),
-    )  # fmt: skip
+        workspace_id=webhook.workspace_id,
+        event_id=event.id,
+        webhook_id=webhook.id,
+        trigger=Trigger.TEST,
+        seq=lanes.next_seq(),
+        due_at=db_now(),
+    )
     db.session.add(delivery)
     ring_after_commit(webhook.id)
     return delivery
@@ -105,7 +110,7 @@ def resend(delivery: Delivery) -> bool:
         delivery.status, delivery.step = Status.PENDING, 0
         lanes.enter(delivery, [subject.contact_id for subject in delivery.event.subjects])
     elif delivery.due_at is not None:
-        delivery.due_at = db_now()  # type: ignore[assignment]  # the database's clock
+        delivery.due_at = db_now()
     if delivery.trigger != Trigger.TEST:
         delivery.trigger = Trigger.MANUAL
     ring_after_commit(delivery.webhook_id)
@@ -146,7 +151,7 @@ def delete(webhook: Webhook) -> int:
         .execution_options(synchronize_session=False)
     )
     canceled = db.session.scalars(waiting).all()
-    db.session.execute(LaneEntry.__table__.delete().where(LaneEntry.webhook_id == webhook.id))  # type: ignore[attr-defined]
+    db.session.execute(remove(LaneEntry).where(LaneEntry.webhook_id == webhook.id))
     return len(canceled)
 
 
@@ -178,7 +183,12 @@ def _takers(workspace_id: uuid.UUID) -> Any:
 
 
 def _record(
-    workspace_id: uuid.UUID, event_type: EventType, body: bytes, about: Sequence[About], actor: str, is_test: bool = False
+    workspace_id: uuid.UUID,
+    event_type: EventType,
+    body: bytes,
+    about: Sequence[About],
+    actor: str,
+    is_test: bool = False,
 ) -> Event:
     event = Event(workspace_id=workspace_id, type=event_type, body=body, actor=actor, is_test=is_test)
     event.subjects = [

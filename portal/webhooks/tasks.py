@@ -56,7 +56,7 @@ class Drain:
         self.open = True
 
     def run(self) -> None:
-        """Go on until there is nothing to send, the slice is over or the lease is lost; then await what is in flight."""
+        """Until there is nothing to send, the slice is over or the lease is lost; then await what is in flight."""
         while True:
             self._keep_lease()
             if self._may_send():
@@ -102,7 +102,7 @@ class Drain:
 
 def tell(letter: Letter, result: Result) -> None:
     """One readable line per attempt."""
-    outcome = result.status if result.ok else result.failure if result.status is None else f"{result.status} {result.failure}"
+    outcome = " ".join(str(part) for part in (result.status, result.failure) if part)
     log.info(
         "%s %s #%d %s -> %s in %.0f ms (%s)",
         letter.headers["x-cloudcx-event"],

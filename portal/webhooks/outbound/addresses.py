@@ -77,7 +77,7 @@ def objection(address: Address, allowed: Networks = ()) -> str | None:
     """
     if _METADATA.intersection((address, *_carried(address))):
         return "a cloud metadata address"
-    address = effective(address)
+    address = _judged(address)
     if any(address in network for network in allowed):
         return None
     for network, kind in _NON_PUBLIC.items():
@@ -86,7 +86,7 @@ def objection(address: Address, allowed: Networks = ()) -> str | None:
     return None if isinstance(address, IPv4Address) or address in _GLOBAL_UNICAST else "a reserved address"
 
 
-def effective(address: Address) -> Address:
+def _judged(address: Address) -> Address:
     """The IPv4 address that a mapped or NAT64 address reaches in the end, else `address` itself.
 
     The other forms that carry an IPv4 address (compatible, 6to4, Teredo, ...) are out of use and judged as reserved.

@@ -35,7 +35,8 @@ _FAILURES = {
     ),
     Failure.dns_timeout: Explanation(
         "Host name lookup timed out",
-        "The name servers of the host in the URL did not answer in time. Ask whoever manages the domain to check its DNS.",
+        "The name servers of the host in the URL did not answer in time."
+        " Ask whoever manages the domain to check its DNS.",
     ),
     Failure.refused: Explanation(
         "Connection refused",

@@ -41,7 +41,7 @@ class Failure(StrEnum):
     internal = "internal"
 
 
-class Failed(Exception):
+class Failed(Exception):  # noqa: N818  it carries a Failure
     """The exchange ended here, under this name. Never leaves the package: `send` turns it into a Result."""
 
     def __init__(self, failure: Failure, reason: str = "") -> None:

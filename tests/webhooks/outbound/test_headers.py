@@ -18,9 +18,10 @@ def test_lines_are_read_in_their_order() -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "Host", "HOST", "Content-Length", "content-type", "Content-Encoding", "Transfer-Encoding", "Connection", "Keep-Alive",
-        "TE", "Trailer", "Upgrade", "Expect", "Cookie", "Accept-Encoding", "Proxy-Authorization", "Webhook-Id", "webhook-signature",
-        "X-CloudCX-Event", "Forwarded", "X-Forwarded-For", "X-Real-IP", "Via", "Date", "Sec-Fetch-Site",
+        "Host", "HOST", "Content-Length", "content-type", "Content-Encoding", "Transfer-Encoding", "Connection",
+        "Keep-Alive", "TE", "Trailer", "Upgrade", "Expect", "Cookie", "Accept-Encoding", "Proxy-Authorization",
+        "Webhook-Id", "webhook-signature", "X-CloudCX-Event", "Forwarded", "X-Forwarded-For", "X-Real-IP", "Via",
+        "Date", "Sec-Fetch-Site",
     ],
 )  # fmt: skip
 def test_a_reserved_name_is_refused(name: str) -> None:
@@ -28,7 +29,9 @@ def test_a_reserved_name_is_refused(name: str) -> None:
         check_headers({name: "x"})
 
 
-@pytest.mark.parametrize("name", ["", " X", "X ", "X Y", "X\tY", "X:Y", "X\r\nY", "X\x00", "\u00dcber", "X(1)", "X/1", "x" * 50 + "\n"])
+@pytest.mark.parametrize(
+    "name", ["", " X", "X ", "X Y", "X\tY", "X:Y", "X\r\nY", "X\x00", "\u00dcber", "X(1)", "X/1", "x" * 50 + "\n"]
+)
 def test_a_name_that_is_no_token_is_refused(name: str) -> None:
     with pytest.raises(HeadersRefused) as refused:
         check_headers({name: "x"})

@@ -72,6 +72,7 @@ NEVER_ENDING = {
     "a body that never comes": answer_and_hold(HEAD + b"Content-Length: 5\r\n\r\n"),
     "a body that stops in the middle": answer_and_hold(HEAD + b"Content-Length: 5\r\n\r\nab"),
 }
+HALF_HEADS = [name for name in NEVER_ENDING if "head" in name or "status" in name or "hint" in name]
 
 MISSHAPEN = {
     "nothing at all": (answer(), Failure.reset),
@@ -106,12 +107,16 @@ ENDLESS_TAKEN = {
     "tiny chunks with huge extensions": flood(
         HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1;" + b"e" * 9000 + b"\r\na\r\n"
     ),
-    "one chunk of all the bytes there are": flood(HEAD + b"Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n", b"a" * 9000),
+    "one chunk of all the bytes there are": flood(
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n", b"a" * 9000
+    ),
     "a negative chunk": flood(HEAD + b"Transfer-Encoding: chunked\r\n\r\n-1\r\n", b"a" * 9000),
     "a declared terabyte": flood(HEAD + b"Content-Length: 1000000000000\r\n\r\n", b"a" * 65_536),
     "a length with thousands of digits": flood(HEAD + b"Content-Length: " + b"9" * 4000 + b"\r\n\r\n", b"a" * 65_536),
     "trailers without end": flood(HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n", b"A: b\r\n" * 1000),
-    "a gzip bomb in a gzip": answer(HEAD + b"Content-Encoding: gzip, gzip\r\nContent-Length: %d\r\n\r\n" % len(BOMB), BOMB),
+    "a gzip bomb in a gzip": answer(
+        HEAD + b"Content-Encoding: gzip, gzip\r\nContent-Length: %d\r\n\r\n" % len(BOMB), BOMB
+    ),
     "a coding that does not exist": answer(HEAD + b"Content-Encoding: br, zstd, x\r\nContent-Length: 2\r\n\r\nab"),
     "an empty 200": answer(HEAD + b"Content-Length: 0\r\n\r\n"),
     "an unmeasured 200": answer(HEAD + b"\r\n"),
@@ -134,7 +139,7 @@ def test_what_never_ends_is_ended_at_the_deadline_and_never_taken_for_an_answer(
     assert receiver.ended.acquire(timeout=60)  # the connection is closed and not left behind
 
 
-@pytest.mark.parametrize("trick", [name for name in NEVER_ENDING if "head" in name or "status" in name or "hint" in name])
+@pytest.mark.parametrize("trick", HALF_HEADS)
 def test_of_a_half_read_head_no_status_is_told(start: Start, trick: str) -> None:
     assert post(start(NEVER_ENDING[trick]).url, HASTY).status is None
 
@@ -159,15 +164,15 @@ def test_what_comes_after_a_whole_head_is_bounded_and_undecoded(start: Start, tr
 
 
 @pytest.mark.parametrize(
-    "script",
+    "trick",
     [
-        *(ENDLESS_TAKEN[name] for name in ("a body without end", "a gzip bomb in a gzip", "a negative chunk")),
-        *(MISSHAPEN[name][0] for name in ("many lines of 60 kB", "thousands of headers", "interim answers without end")),
+        "a body without end", "a gzip bomb in a gzip", "a negative chunk", "trailers without end",
+        "many lines of 60 kB", "thousands of headers", "interim answers without end",
     ],
-)
-def test_memory_hardly_grows(start: Start, script: Script) -> None:
-    receiver = start(script)
-    post(receiver.url)
+)  # fmt: skip
+def test_memory_hardly_grows(start: Start, trick: str) -> None:
+    receiver = start(ENDLESS_TAKEN[trick] if trick in ENDLESS_TAKEN else MISSHAPEN[trick][0])
+    post(receiver.url)  # what is loaded once does not count
     tracemalloc.start()
     try:
         post(receiver.url)

@@ -1,8 +1,11 @@
 """Connections kept alive within a drain: reused when fit, replaced when stale, closed at the end."""
 
 import threading
+from typing import Any
 
-from portal.webhooks.outbound import Connections, Failure, send
+import pytest
+
+from portal.webhooks.outbound import Connections, Failure, client, send
 from tests.webhooks.outbound.conftest import HASTY, LOOPBACK, PATIENT, Network, Start, Visit, post
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -74,6 +77,32 @@ def test_a_kept_connection_that_answers_a_single_byte_is_not_retried(start: Star
     assert receiver.visits == 1
 
 
+def test_a_kept_connection_that_breaks_after_its_head_is_not_retried(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head_taken = threading.Event()
+    take_head = client._take_head
+
+    def taking_head(*args: Any) -> None:
+        take_head(*args)
+        head_taken.set()
+
+    def script(visit: Visit) -> None:
+        visit.answer(OK)
+        visit.request()
+        head_taken.clear()
+        visit.sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
+        head_taken.wait(60)
+        visit.reset()
+
+    monkeypatch.setattr(client, "_take_head", taking_head)
+    receiver = start(script)
+    with Connections() as pool:
+        assert post(receiver.url, pool=pool).ok
+        assert post(receiver.url, pool=pool).failure is Failure.reset
+    assert receiver.visits == 1
+
+
 def test_a_new_connection_without_an_answer_is_not_retried(start: Start) -> None:
     receiver = start(lambda visit: visit.answer(b""))
     with Connections() as pool:
@@ -95,7 +124,7 @@ def test_a_kept_connection_that_hangs_is_not_retried(start: Start) -> None:
 
 def test_what_was_not_read_to_its_end_is_not_reused(start: Start) -> None:
     def script(visit: Visit) -> None:
-        visit.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", b"a" * 100_000)
+        visit.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", b"a" * 65_536)
         visit.hold()
 
     receiver = start(script)

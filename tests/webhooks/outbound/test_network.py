@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from ipaddress import ip_network
 
 import pytest
 
@@ -11,7 +12,12 @@ from portal.webhooks.outbound.result import Failed
 from tests.webhooks.outbound.conftest import LOOPBACK, PATIENT, Network, Start
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+EVERYTHING = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 PUBLIC = "93.184.215.14"
+
+
+def no_more_threads(_thread: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
 
 
 def to(name: str, limits: Limits = PATIENT, pool: Connections | None = None):
@@ -31,8 +37,9 @@ def test_it_connects_to_the_checked_address_and_keeps_the_name_for_the_receiver(
 @pytest.mark.parametrize(
     "answers",
     [
-        ["127.0.0.1"], ["10.0.0.1"], ["169.254.169.254"], ["::1"], ["fe80::1%2"], ["::ffff:10.0.0.1"], ["64:ff9b::7f00:1"],
-        ["0.0.0.0"], ["100.64.0.1"], ["2002:7f00:1::"], [PUBLIC, "10.0.0.1"], ["10.0.0.1", PUBLIC], [PUBLIC, "::1"],
+        ["127.0.0.1"], ["10.0.0.1"], ["169.254.169.254"], ["::1"], ["fe80::1%2"], ["::ffff:10.0.0.1"],
+        ["64:ff9b::7f00:1"], ["0.0.0.0"], ["100.64.0.1"], ["2002:7f00:1::"],
+        [PUBLIC, "10.0.0.1"], ["10.0.0.1", PUBLIC], [PUBLIC, "::1"],
         [PUBLIC] * 199 + ["192.168.0.1"], [*(f"93.184.215.{last}" for last in range(200)), "127.0.0.1"],
     ],
 )  # fmt: skip
@@ -45,17 +52,12 @@ def test_a_name_with_any_answer_that_is_not_public_opens_nothing(network: Networ
     assert not network.dialled
 
 
-def test_metadata_is_never_reached_even_where_everything_is_allowed(network: Network) -> None:
-    network.resolve("meta.example", ["169.254.169.254"])
-    result = send("http://meta.example/", {}, b"", allowed=connections_to_everything())
+@pytest.mark.parametrize("address", ["169.254.169.254", "fd00:ec2::254", "fe80::a9fe:a9fe%2"])
+def test_metadata_is_never_reached_even_where_everything_is_allowed(network: Network, address: str) -> None:
+    network.resolve("meta.example", [address])
+    result = send("http://meta.example/", {}, b"", allowed=EVERYTHING)
     assert result.failure is Failure.blocked_address
     assert not network.dialled
-
-
-def connections_to_everything():
-    from ipaddress import ip_network
-
-    return (ip_network("0.0.0.0/0"), ip_network("::/0"))
 
 
 def test_a_name_that_changes_its_mind_after_the_check_gains_nothing(network: Network, start: Start) -> None:
@@ -100,7 +102,9 @@ def test_one_address_that_swallows_everything_leaves_time_for_the_others(network
     assert seconds[3] <= 4
 
 
-@pytest.mark.parametrize("error", [socket.gaierror(socket.EAI_NONAME, "x"), socket.gaierror(socket.EAI_AGAIN, "x"), UnicodeError("x")])
+@pytest.mark.parametrize(
+    "error", [socket.gaierror(socket.EAI_NONAME, "x"), socket.gaierror(socket.EAI_AGAIN, "x"), UnicodeError("x")]
+)
 def test_a_name_without_addresses_is_named(network: Network, error: Exception) -> None:
     network.names["gone.example"] = error
     result = to("gone.example")
@@ -140,6 +144,25 @@ def test_names_that_hang_in_every_slot_keep_others_waiting_no_longer_than_the_li
         hanging.set()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_kwargs: [(0, 0, 0, "", (PUBLIC, 0))])
     assert [str(address) for address in resolver.resolve("b.example", 30)] == [PUBLIC]
+
+
+def test_a_look_up_that_outlasts_the_whole_deadline_is_named_so(monkeypatch) -> None:
+    hanging = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_kwargs: hanging.wait(60) and [])
+    try:
+        assert to("hanging.example", Limits(total=0.1)).failure is Failure.timeout_total
+    finally:
+        hanging.set()
+
+
+def test_when_no_thread_can_be_started_the_slot_is_given_back(monkeypatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_kwargs: [(0, 0, 0, "", (PUBLIC, 0))])
+    resolver = Resolver(slots=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_more_threads)
+        with pytest.raises(Failed, match="internal"):
+            resolver.resolve("a.example", 30)
+    assert resolver.resolve("a.example", 30)
 
 
 def test_a_name_is_asked_again_by_the_next_connection(network: Network, start: Start) -> None:

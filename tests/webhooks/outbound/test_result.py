@@ -29,8 +29,9 @@ def test_ok_needs_a_status_and_no_failure() -> None:
 
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [("0", 0), ("120", 120), (" 7 ", 7), ("3600", 3600), ("3601", 3600), ("9" * 5000, 3600), ("-5", None), ("1.5", None),
-     ("soon", None), ("", None), ("\u0663", None), (None, None), ("Mon, 99 Foo 2026 25:61:00 GMT", None)],
+    [("0", 0), ("120", 120), (" 7 ", 7), ("3600", 3600), ("3601", 3600), ("9" * 5000, 3600), ("-5", None),
+     ("1.5", None), ("soon", None), ("", None), ("\u0663", None), (None, None),
+     ("Mon, 99 Foo 2026 25:61:00 GMT", None)],
 )  # fmt: skip
 def test_retry_after_in_seconds(value: str | None, seconds: float | None) -> None:
     assert retry_after(503, value) == seconds
@@ -58,7 +59,7 @@ def test_every_failure_has_a_short_title_and_one_or_two_sentences(failure: Failu
 
 @pytest.mark.parametrize(
     ("status", "title"),
-    [(503, "503 Service Unavailable"), (404, "404 Not Found"), (418, "418 I'm a Teapot"), (520, "520 answered"), (799, "799 answered")],
+    [(503, "503 Service Unavailable"), (404, "404 Not Found"), (418, "418 I'm a Teapot"), (520, "520 answered")],
 )
 def test_an_http_error_is_titled_by_its_status(status: int, title: str) -> None:
     assert explain(Failure.http_error, status).title == title

@@ -1,10 +1,13 @@
 """One message, one Result: what goes out, what comes back, and what of the surroundings has no say in it."""
 
+import gzip
 import socket
 
 import pytest
 
 from portal.webhooks.outbound import Failure, Limits, send
+from portal.webhooks.outbound.exchange import Exchange
+from portal.webhooks.outbound.urls import parse
 from tests.webhooks.outbound.conftest import LOOPBACK, PATIENT, Start, Visit, post
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Note: one\r\nX-Note: two\r\n\r\nok"
@@ -106,8 +109,9 @@ def test_neither_proxy_nor_netrc_nor_cookie_of_the_environment_or_receiver_is_us
 @pytest.mark.parametrize(
     ("status", "failure"),
     [
-        (b"201 Created", None), (b"204 No Content", None), (b"302 Found", Failure.redirect), (b"410 Gone", Failure.gone),
-        (b"404 Not Found", Failure.http_error), (b"500 Oops", Failure.http_error), (b"999 Odd", Failure.http_error),
+        (b"201 Created", None), (b"204 No Content", None), (b"302 Found", Failure.redirect),
+        (b"410 Gone", Failure.gone), (b"404 Not Found", Failure.http_error), (b"500 Oops", Failure.http_error),
+        (b"999 Odd", Failure.http_error),
     ],
 )  # fmt: skip
 def test_the_status_names_the_failure(start: Start, status: bytes, failure: Failure | None) -> None:
@@ -120,7 +124,8 @@ def test_the_status_names_the_failure(start: Start, status: bytes, failure: Fail
 
 def test_a_redirect_is_not_followed(start: Start) -> None:
     elsewhere = start(answering(OK))
-    receiver = start(answering(b"HTTP/1.1 307 Moved\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n" % elsewhere.url.encode()))
+    head = b"HTTP/1.1 307 Moved\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n" % elsewhere.url.encode()
+    receiver = start(answering(head))
     assert post(receiver.url).failure is Failure.redirect
     assert not elsewhere.visits
 
@@ -142,6 +147,12 @@ def test_of_a_long_body_the_beginning_is_kept_and_the_length_is_told(start: Star
     assert result.ok
     assert result.body == body[: 16 * 1024]
     assert result.length == len(body)
+
+
+def test_a_compressed_body_is_kept_as_it_came(start: Start) -> None:
+    body = gzip.compress(b"hello")
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body)
+    assert post(start(answering(head, body)).url).body == body
 
 
 def test_the_length_of_a_chunked_body_is_what_was_seen(start: Start) -> None:
@@ -206,6 +217,28 @@ def test_an_early_answer_to_a_large_message_is_still_read(start: Start) -> None:
         visit.hold()
 
     assert post(start(too_large).url, body=b"x" * 200_000).status == 413
+
+
+def test_of_many_headers_the_first_are_kept(start: Start) -> None:
+    head = b"".join(b"X-%d: %s\r\n" % (number, b"a" * 1000) for number in range(50))
+    result = post(start(answering(b"HTTP/1.1 200 OK\r\n" + head + b"Content-Length: 0\r\n\r\n")).url)
+    assert result.ok
+    assert result.headers[0] == ("X-0", "a" * 1000)
+    assert len(result.headers) == 16
+
+
+def test_without_time_nothing_is_opened(network) -> None:
+    assert send("http://93.184.215.14/", {}, b"", limits=Limits(total=0)).failure is Failure.timeout_total
+    assert not network.dialled
+
+
+def test_a_socket_that_opens_after_the_deadline_is_shut_at_once() -> None:
+    exchange = Exchange(parse("http://93.184.215.14/"), (), Limits(total=0))
+    exchange.expire()
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        exchange.watch(ours)
+        assert theirs.recv(1) == b""
 
 
 def test_a_fault_of_our_own_is_named_and_logged_and_not_raised(

@@ -1,0 +1,46 @@
+# `make run` and `make test` are all that a fresh machine with Python 3.11 and make needs.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+READY_DEV := .venv/ready-dev
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help run receive test check screenshots clean
+.DEFAULT_GOAL := help
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+run: $(READY) ## Start the portal: web, worker, SQLite and Valkey
+	@PORTAL_ENV=$${PORTAL_ENV:-development} exec $(BIN)/flask up
+
+receive: $(READY) ## Start a receiver on port 9000 that shows each delivery (ARGS="--status 500 --delay 2")
+	@PORTAL_ENV=development exec $(BIN)/flask receive $(ARGS)
+
+test: $(READY_DEV) ## Run all tests, on SQLite, PostgreSQL, Valkey and a real browser
+	@$(BIN)/python tests/browser.py
+	$(BIN)/ruff check --quiet . && $(BIN)/ruff format --check --quiet . && $(BIN)/mypy
+	$(BIN)/pytest -n 2 --dist loadfile
+
+check: $(READY_DEV) ## Format, lint, check types and imports
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+screenshots: $(READY_DEV) ## Take pictures of the key screens into test-results/screenshots
+	@$(BIN)/python tests/browser.py
+	$(BIN)/python -m tests.e2e.screenshots
+
+clean: ## Remove what was installed, and keep all data
+	rm -rf .venv static/vendor
+
+$(READY): requirements.txt constraints.txt pyproject.toml package-lock.json hatch_build.py
+	@echo "Setting up, once: about half a minute."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet -r requirements.txt
+	@touch $@
+
+$(READY_DEV): $(READY) requirements-dev.txt
+	@$(BIN)/pip install --quiet -r requirements-dev.txt
+	@touch $@

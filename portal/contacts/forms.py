@@ -1,0 +1,129 @@
+"""The forms of contacts and tags. Field names are the contact's attributes, labels are what the screen says."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from wtforms import BooleanField, SelectField
+from wtforms.validators import InputRequired, Optional, Regexp, StopValidation, ValidationError
+
+from ..accounts.forms import EMAIL
+from ..fields import Form, long_text, text
+from .models import Contact, Tag
+from .service import DEFAULTS
+
+LEAD_STAGES = ("Lead", "Contact", "Prospect", "Customer", "Former customer")
+PRIORITIES = ("Low", "Medium", "High")
+MAX_TAGS, MAX_TAG_NAME = 50, 50
+PHONE = Regexp(
+    r"(?=\D*[0-9])\+?[0-9\s().\-/]+\Z", message="Use digits, spaces and + ( ) - . / only, such as +34 600 112 233."
+)
+COLOR = Regexp(r"#[0-9A-Fa-f]{6}\Z", message="Choose a colour, written as #RRGGBB.")
+
+
+def web_address(_form: Any, field: Any) -> None:
+    """A validator: an address that a browser can load a picture from."""
+    try:
+        parts = urlsplit(field.data)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and not re.search(r"\s", field.data)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise StopValidation("Give the address of a picture that starts with http:// or https://.")
+
+
+def choice(label: str, words: Sequence[str] = (), **options: Any) -> SelectField:
+    """One of a few words; blank is "" and never None."""
+    message = f"{label} is one of the list. Choose again."
+    filters = [lambda value: value or ""]
+    return SelectField(label, choices=list(words), filters=filters, invalid_choice_message=message, **options)
+
+
+class ContactForm(Form):
+    """All that a person may set of a contact, whether it is new or not."""
+
+    first_name = text("First name", 100)
+    last_name = text("Last name", 100)
+    email = text("Email", 254, Optional(), EMAIL, render_kw={"type": "email"})
+    phone_number = text("Phone number", 40, Optional(), PHONE, render_kw={"type": "tel"})
+    owner = choice("Owner")
+    lead_stage = choice("Lead stage", LEAD_STAGES, default=DEFAULTS["lead_stage"])
+    priority = choice("Priority", PRIORITIES, default=DEFAULTS["priority"])
+    language = text("Language", 50)
+    tag_names = text("Tags", MAX_TAGS * (MAX_TAG_NAME + 2), name="tags", description="Separate them by commas.")
+    avatar_url = text("Avatar", 2000, Optional(), web_address, description="The address of a picture.")
+    company_name = text("Company name", 200)
+    job_title = text("Job title", 200)
+    street = text("Street", 200)
+    city = text("City", 100)
+    zip_code = text("Zip code", 20)
+    province = text("Province", 100)
+    country_region = text("Country/Region", 100)
+    whatsapp_number = text("WhatsApp number", 40, Optional(), PHONE, render_kw={"type": "tel"})
+    telegram_username = text("Telegram username", 100)
+    instagram_username = text("Instagram username", 100)
+    facebook_username = text("Facebook username", 100)
+    subscribe_email = BooleanField("Subscribe email", default=True)
+    subscribe_sms = BooleanField("Subscribe SMS", default=True)
+    subscribe_whatsapp = BooleanField("Subscribe WhatsApp", default=True)
+    notes = long_text("Notes", 10_000, render_kw={"rows": 4})
+
+    def __init__(self, people: Sequence[tuple[str, str]], tags: Sequence[Tag], contact: Contact | None = None) -> None:
+        """`people` are (id, name) of those who may own it, `tags` are those that there are."""
+        carried = [tag.name for tag in contact.tags] if contact else []
+        super().__init__(obj=contact, data={"tag_names": ", ".join(carried)})
+        self.owner.choices = [("", "Nobody"), *people]
+        self.known_tags = [tag.name for tag in tags]
+
+    @property
+    def suggestions(self) -> list[str]:
+        """What the field may become by one more tag."""
+        names = self.names
+        carried = {name.casefold() for name in names}
+        return [", ".join([*names, tag]) for tag in self.known_tags if tag.casefold() not in carried]
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the tags, each once."""
+        names = (name.strip() for name in (self.tag_names.data or "").split(","))
+        return list({name.casefold(): name for name in names if name}.values())
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """What was typed, by the contact's attributes; blanks are ""."""
+        values = {field.short_name: field.data for field in self if field.short_name in Contact.__table__.columns}
+        return values | {"tags": self.names}
+
+    def validate_tag_names(self, _field: Any) -> None:
+        """Tags are few and short."""
+        if len(self.names) > MAX_TAGS:
+            raise ValidationError(f"A contact carries at most {MAX_TAGS} tags.")
+        if too_long := next((name for name in self.names if len(name) > MAX_TAG_NAME), None):
+            raise ValidationError(f"A tag has at most {MAX_TAG_NAME} characters: {too_long[:MAX_TAG_NAME]}… has more.")
+
+
+class NewContactForm(ContactForm):
+    """A new contact: only now can its contact ID be chosen."""
+
+    contact_id = text("Contact ID", 40, description="Made up when blank. It can’t be changed later.")
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        """One of e-mail, phone number and contact ID must be there, or nobody can tell who it is."""
+        valid = bool(super().validate(extra_validators))
+        if any(field.data or field.errors for field in (self.email, self.phone_number, self.contact_id)):
+            return valid
+        self.refuse("email", "Give at least one of e-mail, phone number and contact ID.")
+        return False
+
+
+class TagForm(Form):
+    """A tag's name and colour."""
+
+    name = text("Name", MAX_TAG_NAME, InputRequired("Give the tag a name."))
+    color = text("Colour", 7, COLOR, render_kw={"type": "color"})
+
+    def validate_name(self, field: Any) -> None:
+        """Commas part the tags of a contact from each other."""
+        if "," in field.data:
+            raise ValidationError("A tag’s name has no comma: commas part tags from each other.")

@@ -1,0 +1,66 @@
+"""The history of one contact in words: what changed from what to what."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+LABELS = {
+    "firstName": "First name",
+    "lastName": "Last name",
+    "avatarUrl": "Avatar",
+    "email": "Email",
+    "phoneNumber": "Phone number",
+    "ownerName": "Owner",
+    "leadStage": "Lead stage",
+    "notes": "Notes",
+    "companyName": "Company name",
+    "jobTitle": "Job title",
+    "priority": "Priority",
+    "countryRegion": "Country/Region",
+    "province": "Province",
+    "city": "City",
+    "street": "Street",
+    "zipCode": "Zip code",
+    "language": "Language",
+    "facebookUsername": "Facebook username",
+    "telegramUsername": "Telegram username",
+    "instagramUsername": "Instagram username",
+    "whatsappNumber": "WhatsApp number",
+    "subscribeEmail": "Subscribe email",
+    "subscribeSMS": "Subscribe SMS",
+    "subscribeWhatsapp": "Subscribe WhatsApp",
+}
+"""Payload keys as the screen calls them. The owner is told by name and not by id; tags are told one by one."""
+MAX_TEXT = 80
+"""Characters of a value that the timeline shows; the delivery has the whole of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that changed: "changed Email" with the old and new value, or "added tag VIP" without."""
+
+    words: str
+    old: str = ""
+    new: str = ""
+
+
+def changes(of: Mapping[str, list[Any]]) -> Iterator[Change]:
+    """What a subject's changes say (payload key to [old, new]), in the order of the payload."""
+    for key, (old, new) in of.items():
+        if key == "tags":
+            yield from _tags(old or [], new or [])
+        elif key in LABELS:
+            yield Change(f"changed {LABELS[key]}", _text(old), _text(new))
+
+
+def _tags(old: list[dict[str, str]], new: list[dict[str, str]]) -> Iterator[Change]:
+    before, after = ({tag["id"]: tag["name"] for tag in tags} for tags in (old, new))
+    yield from (Change(f"added tag {name}") for key, name in after.items() if key not in before)
+    yield from (Change(f"removed tag {name}") for key, name in before.items() if key not in after)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    text = value or ""
+    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…"

@@ -1,0 +1,80 @@
+"""What the deliveries say about their webhooks: how many wait, how many succeed, when something was last sent."""
+
+import uuid
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import case, func, select
+
+from ..extensions import UTCDateTime, db, utcnow
+from .models import Attempt, Delivery, State, Status, Trigger, Webhook
+
+DAY = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The figures of one webhook: `oldest` is the change that waits longest, `success` a share of 1 over 24 h."""
+
+    waiting: int = 0
+    oldest: datetime | None = None
+    next_due: datetime | None = None
+    success: float | None = None
+    last_sent: datetime | None = None
+
+
+def read(webhooks: Collection[Webhook]) -> dict[uuid.UUID, Reading]:
+    """The figures of these webhooks, by their id."""
+    ids = [webhook.id for webhook in webhooks]
+    waiting, success, last_sent = _waiting(ids), _success(ids), _last_sent(ids)
+    return {
+        key: Reading(*waiting.get(key, (0, None, None)), success=success.get(key), last_sent=last_sent.get(key))
+        for key in ids
+    }
+
+
+def pulse(workspace_id: uuid.UUID) -> tuple[object, ...]:
+    """Facts that change whenever a webhook or delivery of the workspace does, from two cheap queries."""
+    latest = db.session.scalar(select(func.max(Delivery.updated_at)).where(Delivery.workspace_id == workspace_id))
+    columns = (Webhook.id, Webhook.url, Webhook.state, Webhook.failures, Webhook.probe_at)
+    rows = db.session.execute(select(*columns).where(Webhook.workspace_id == workspace_id).order_by(Webhook.id))
+    return latest, *map(tuple, rows)
+
+
+def _waiting(ids: Collection[uuid.UUID]) -> dict[uuid.UUID, tuple[int, datetime | None, datetime | None]]:
+    query = (
+        select(Delivery.webhook_id, func.count(), func.min(Delivery.created_at), func.min(Delivery.due_at))
+        .where(Delivery.webhook_id.in_(ids), Delivery.status == Status.PENDING, Delivery.trigger != Trigger.TEST)
+        .group_by(Delivery.webhook_id)
+    )
+    return {key: (count, oldest, due) for key, count, oldest, due in db.session.execute(query)}
+
+
+def _success(ids: Collection[uuid.UUID]) -> dict[uuid.UUID, float]:
+    """Of the deliveries of the last 24 h that were tried, the share that has succeeded; tests don't count."""
+    succeeded = func.sum(case((Delivery.status == Status.SUCCEEDED, 1.0), else_=0.0))
+    query = (
+        select(Delivery.webhook_id, succeeded / func.count())
+        .where(
+            Delivery.webhook_id.in_(ids),
+            Delivery.created_at >= utcnow() - DAY,
+            Delivery.attempts > 0,
+            Delivery.trigger != Trigger.TEST,
+        )
+        .group_by(Delivery.webhook_id)
+    )
+    return {key: float(share) for key, share in db.session.execute(query)}
+
+
+def _last_sent(ids: Collection[uuid.UUID]) -> dict[uuid.UUID, datetime]:
+    """The newest attempt of each webhook, by a look-up a webhook at the end of the index."""
+    newest = select(func.max(Attempt.started_at)).where(Attempt.webhook_id == Webhook.id).scalar_subquery()
+    query = select(Webhook.id, func.coalesce(newest, None, type_=UTCDateTime())).where(Webhook.id.in_(ids))
+    return {key: at for key, at in db.session.execute(query) if at is not None}
+
+
+def living(workspace_id: uuid.UUID) -> list[Webhook]:
+    """The webhooks of a workspace that are not deleted, oldest first."""
+    query = select(Webhook).where(Webhook.workspace_id == workspace_id, Webhook.state != State.DELETED)
+    return list(db.session.scalars(query.order_by(Webhook.created_at, Webhook.id)))

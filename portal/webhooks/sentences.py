@@ -1,0 +1,284 @@
+"""States and results in plain English. Pure but for the clock: no database, no network."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from ..extensions import utcnow
+from .models import Attempt, Delivery, Event, EventType, PauseReason, State, Status, Trigger, Webhook
+from .outbound import explain
+from .schedule import SCHEDULE
+
+ATTEMPTS = len(SCHEDULE)
+SENDING = timedelta(seconds=16)
+"""A send takes no longer: what is due for longer than that is waiting for a worker."""
+KEPT = "Nothing is lost."
+
+ABOUT = {
+    EventType.CREATED: "When a contact is created, by hand, by import or by the system.",
+    EventType.UPDATED: "When a field or a tag of a contact changes.",
+    EventType.DELETED: "When a contact is deleted or merged into another. Sends ids only.",
+}
+_PAUSED = {
+    PauseReason.PERSON: "Paused by hand",
+    PauseReason.GONE: "Paused because the receiver answered 410 Gone",
+    PauseReason.FAILING: "Paused because it failed for five days",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pill:
+    """A state or a result: a tone of the style sheet ("ok", "warn", "bad", "run", "hold" or none) and its words."""
+
+    tone: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What is going on with a delivery and what to do about it; `next_try` is shown as a countdown after `text`."""
+
+    tone: str
+    title: str
+    text: str
+    next_try: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A station in the life of a delivery: `look` is its class, `at` its time, `words` what stands beside it."""
+
+    title: str
+    look: str = ""
+    at: datetime | None = None
+    words: str = ""
+
+
+HEALTHY, RETRYING = Pill("ok", "Healthy"), Pill("warn", "Retrying")
+FAILING, PAUSED = Pill("bad", "Failing"), Pill("hold", "Paused")
+MOODS = (HEALTHY, FAILING, RETRYING, PAUSED)
+
+
+def mood(webhook: Webhook) -> Pill:
+    """The state of a webhook in one word: failing means that nothing but probes is sent."""
+    if webhook.state != State.ACTIVE:
+        return PAUSED if webhook.state == State.PAUSED else Pill("", "Deleted")
+    if webhook.failing_since is None:
+        return HEALTHY
+    return FAILING if webhook.probe_at else RETRYING
+
+
+def situation(webhook: Webhook) -> str:
+    """The state of a webhook and since when, as the beginning of a sentence."""
+    word = mood(webhook).words
+    if webhook.state == State.PAUSED and webhook.pause_reason and webhook.paused_at:
+        return f"{_PAUSED[webhook.pause_reason]} since {moment(webhook.paused_at)}"
+    return f"{word} since {moment(webhook.failing_since)}" if webhook.failing_since else word
+
+
+def backlog(waiting: int, oldest: datetime | None, now: datetime | None = None) -> str:
+    """What waits for a webhook and how far it is behind, as the end of a sentence."""
+    if not waiting or oldest is None:
+        return "nothing is waiting"
+    behind = (now or utcnow()) - oldest
+    late = f", about {span(behind)} behind" if behind > timedelta(minutes=1) else ""
+    return f"{waiting:,} waiting{late}"
+
+
+def result(delivery: Delivery, now: datetime | None = None) -> Pill:
+    """How a delivery stands: its last answer or failure in words, or that it waits or is being sent."""
+    if delivery.status == Status.CANCELED:
+        return Pill("", "Canceled")
+    if delivery.status == Status.SUCCEEDED:
+        return Pill("ok", _answer(delivery.last_status) if not delivery.last_failure else "Succeeded")
+    if is_sending(delivery, now or utcnow()):
+        return Pill("run", "Sending")
+    return _failed(delivery) if delivery.last_failure else Pill("warn", "Waiting")
+
+
+def outcome(attempt: Attempt) -> Pill:
+    """How one attempt ended."""
+    if attempt.failure:
+        return Pill("bad", explain(attempt.failure, attempt.status).title)
+    return Pill("ok", _answer(attempt.status))
+
+
+def is_sending(delivery: Delivery, now: datetime) -> bool:
+    """Whether a worker has it or is about to take it: due just now, and nothing holds its webhook."""
+    due = delivery.status == Status.PENDING and delivery.due_at is not None
+    free = delivery.trigger == Trigger.TEST or (delivery.webhook.is_active and delivery.webhook.probe_at is None)
+    return bool(due and free and delivery.due_at and timedelta(0) <= now - delivery.due_at < SENDING)
+
+
+def next_try(delivery: Delivery) -> datetime | None:
+    """When the next attempt is; None while the webhook is paused or an earlier delivery goes first."""
+    if delivery.status != Status.PENDING or delivery.due_at is None or not delivery.webhook.is_active:
+        return None
+    return max(delivery.due_at, delivery.webhook.probe_at or delivery.due_at)
+
+
+def instead_of_next_try(delivery: Delivery) -> str:
+    """Why there is no time of a next attempt, in a word or two; empty when there is one or nothing to say."""
+    if delivery.status == Status.FAILED and delivery.trigger != Trigger.TEST:
+        return "gave up"
+    if delivery.status != Status.PENDING or next_try(delivery):
+        return ""
+    return "in order" if delivery.webhook.is_active else "paused"
+
+
+def attempt_of(delivery: Delivery) -> str:
+    """ "1" for what succeeded at once, "3 of 10" once there was a second or there will be, a dash before the first."""
+    if not delivery.attempts:
+        return "–"
+    of_all = 1 < delivery.attempts <= ATTEMPTS or (delivery.attempts == 1 and delivery.status == Status.PENDING)
+    return f"{delivery.attempts} of {ATTEMPTS}" if of_all else str(delivery.attempts)
+
+
+def trigger(delivery: Delivery) -> str:
+    """Why it was or will be sent, where that is worth a word: empty for what goes its automatic way."""
+    now = delivery.trigger if delivery.status == Status.PENDING else delivery.last_trigger
+    return now.value if now and now != Trigger.AUTOMATIC else ""
+
+
+def place(url: str) -> str:
+    """Where a URL leads, short enough for a list: host and path. What follows may be a credential."""
+    parts = urlsplit(url)
+    return parts.netloc + parts.path.rstrip("/")
+
+
+def who(event: Event) -> str:
+    """The contact that an event is about by the name it had then, or how many there are."""
+    if len(event.subjects) != 1:
+        return f"{len(event.subjects):,} contacts"
+    return event.subjects[0].label
+
+
+def what(event: Event) -> str:
+    """What was done and by whom: "Lead stage and Owner changed by Jon Park"."""
+    if event.is_test:
+        return f"Test sent by {event.actor}"
+    if event.type != EventType.UPDATED:
+        return f"{'Created' if event.type == EventType.CREATED else 'Deleted'} by {event.actor}"
+    names = list(dict.fromkeys(_spaced(key) for subject in event.subjects for key in subject.changes))
+    return f"{_listed(names) or 'Something'} changed by {event.actor}"
+
+
+def advice(delivery: Delivery, now: datetime | None = None) -> Note | None:
+    """What is going on with a delivery, in plain words, and what to do; None when all is well."""
+    if delivery.status == Status.SUCCEEDED:
+        return None
+    if delivery.status == Status.CANCELED:
+        return Note("", "Canceled", "Its webhook was deleted before it could be sent.")
+    if delivery.last_failure and not is_sending(delivery, now or utcnow()):
+        return _failure_note(delivery)
+    if not delivery.webhook.is_active and delivery.trigger != Trigger.TEST:
+        return Note("warn", "Waiting, because the webhook is paused", f"{KEPT} It is sent when the webhook is resumed.")
+    if delivery.due_at is None:
+        text = f"An earlier change of the same contact goes first, so that they arrive in order. {KEPT}"
+        return Note("warn", "Waiting for its turn", text)
+    return None
+
+
+def life(delivery: Delivery, attempts: Sequence[Attempt]) -> list[Step]:
+    """The stations of a delivery from the change to the next try; `attempts` in their order."""
+    changed = delivery.event.created_at
+    after = max(timedelta(0), delivery.created_at - changed)
+    steps = [Step("Changed", at=changed), Step("Recorded", words=f"+{_milliseconds(after)}")]
+    if not attempts:
+        return [*_leading_to(steps, "to-todo"), _next_step(delivery, "First try")]
+    first, last = attempts[0], attempts[-1]
+    steps.append(Step("Sent", words=f"+{_milliseconds(first.started_at - changed)}, attempt {first.number}"))
+    times = f"{len(attempts)} times so far" if len(attempts) > 1 else f"+{last.duration_ms:,.0f} ms"
+    if not last.failure:
+        steps.append(Step(f"Answered {last.status}", at=last.started_at + timedelta(milliseconds=last.duration_ms)))
+    else:
+        steps = [*_leading_to(steps, "to-bad"), Step(_short(last), "bad", words=times)]
+    if delivery.status == Status.PENDING:
+        return [*_leading_to(steps, "to-todo"), _next_step(delivery, "Next try")]
+    if delivery.status == Status.SUCCEEDED:
+        return steps
+    title = "Canceled" if delivery.status == Status.CANCELED else "Gave up"
+    return [*_leading_to(steps, "to-todo"), Step(title, "todo")]
+
+
+def percent(share: float | None) -> str:
+    """ "99.9%", never rounded up to a hundred; a dash when there is nothing to count."""
+    if share is None:
+        return "–"
+    return "100%" if share == 1 else f"{int(share * 1000) / 10:g}%"
+
+
+def moment(at: datetime) -> str:
+    """ "14:02 UTC"; the day before it when that is not today."""
+    return f"{at:%H:%M} UTC" if at.date() == utcnow().date() else f"{at:%-d %b %H:%M} UTC"
+
+
+def span(length: timedelta) -> str:
+    """A length of time in its largest unit: "38 s", "22 min", "3 h", "2 days"."""
+    seconds = max(0, int(length.total_seconds()))
+    for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            count = seconds // size
+            return f"{count} {'day' if unit == 'days' and count == 1 else unit}"
+    return f"{seconds} s"
+
+
+def _failure_note(delivery: Delivery) -> Note:
+    found = explain(delivery.last_failure or "", delivery.last_status)
+    if delivery.trigger == Trigger.TEST:
+        return Note("bad", found.title, f"{found.advice} Then send another test.")
+    if delivery.status == Status.FAILED:
+        stopped = f"The portal stopped after {delivery.attempts} attempts. Mend the cause, then press Resend."
+        return Note("bad", found.title, f"{found.advice} {stopped}")
+    left = ATTEMPTS - delivery.step - 1
+    more = f" Up to {left} more follow, over 75 h in all, with the same id and the same bytes." if left > 0 else ""
+    return Note("bad", found.title, f"{found.advice} {KEPT}{more}", next_try(delivery))
+
+
+def _failed(delivery: Delivery) -> Pill:
+    return Pill("bad", explain(delivery.last_failure or "", delivery.last_status).title)
+
+
+def _answer(status: int | None) -> str:
+    if status is None:
+        return "Succeeded"
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return f"{status} answered"
+
+
+def _short(attempt: Attempt) -> str:
+    return f"Answered {attempt.status}" if attempt.status else outcome(attempt).words
+
+
+def _next_step(delivery: Delivery, title: str) -> Step:
+    if delivery.status == Status.CANCELED:
+        return Step("Canceled", "todo")
+    at = next_try(delivery)
+    return Step(title, "todo", at) if at else Step("Waiting", "todo", words=instead_of_next_try(delivery))
+
+
+def _leading_to(steps: Sequence[Step], look: str) -> list[Step]:
+    """The same steps, with the way onward from the last one in another look."""
+    last = steps[-1]
+    return [*steps[:-1], Step(last.title, f"{last.look} {look}".strip(), last.at, last.words)]
+
+
+def _milliseconds(length: timedelta) -> str:
+    milliseconds = length / timedelta(milliseconds=1)
+    return f"{milliseconds:.0f} ms" if milliseconds < 10_000 else span(length)
+
+
+def _spaced(key: str) -> str:
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", key)
+    return words[:1].upper() + words[1:].lower()
+
+
+def _listed(names: Sequence[str]) -> str:
+    if len(names) > 3:
+        return f"{', '.join(names[:3])} and {len(names) - 3} more"
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)

@@ -1,0 +1,224 @@
+"""Apps & Integrations: the Webhooks card, the webhooks and all that a person does with one."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, abort, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from ..accounts.service import own, own_or_404, person, workspace
+from ..extensions import db
+from ..web import go, page, say, wants_fragment
+from . import exact, live, publisher, readings, samples, sentences, signing
+from .forms import URL_WARNING, WebhookForm
+from .live import Live
+from .models import Delivery, EventType, PauseReason, State, Status, Webhook
+
+blueprint = Blueprint("webhooks", __name__)
+
+SAVED, FAILED = 201, 422
+LATEST = 10
+"""Deliveries on the page of a webhook; the log has the others."""
+CARD_PACE = "5s"
+
+
+@blueprint.get("/apps")
+def apps() -> Response | tuple[str, int]:
+    """The integrations that there are, each with its live state."""
+    version = _pulse()
+    if live.is_shown(version):
+        return live.UNCHANGED
+    webhooks = readings.living(workspace().id)
+    part = Live(url_for("webhooks.apps", v=version), CARD_PACE)
+    return page("apps/index.html", "apps/_webhooks.html", part=part, **_card(webhooks))
+
+
+@blueprint.get("/apps/webhooks")
+def index() -> Response | tuple[str, int]:
+    """The webhooks with their states."""
+    if live.is_shown(_pulse()):
+        return live.UNCHANGED
+    return page("webhooks/index.html", "webhooks/_list.html", **_list())
+
+
+@blueprint.route("/apps/webhooks/new", methods=["GET", "POST"])
+def new() -> Response:
+    """The form of a new webhook; once saved, its secret, which nobody can read again."""
+    form = WebhookForm()
+    if not form.validate_on_submit():
+        return _form_page(form, url_for("webhooks.new"))
+    secret = signing.new_secret()
+    webhook = Webhook(workspace_id=workspace().id, created_by=person().name, secret=signing.seal(secret))
+    form.fill(webhook)
+    db.session.add(webhook)
+    db.session.commit()
+    return page("webhooks/index.html", "webhooks/_secret.html", SAVED, secret=secret, webhook=webhook, **_list())
+
+
+@blueprint.post("/apps/webhooks/check")
+def check() -> str:
+    """The URL field with what is wrong with it so far, while a person types."""
+    form = WebhookForm()
+    begun = (form.url.data or "").lower()
+    if not any(scheme.startswith(begun) for scheme in ("http://", "https://")):
+        form.url.validate(form)
+    return render_template("webhooks/_url.html", form=form, warning=URL_WARNING)
+
+
+@blueprint.get("/apps/webhooks/<uuid:webhook_id>")
+def show(webhook_id: UUID) -> Response | tuple[str, int]:
+    """One webhook: its state in a sentence, its latest deliveries, and what can be done with it."""
+    webhook = _webhook(webhook_id)
+    version = _pulse()
+    if live.is_shown(version):
+        return live.UNCHANGED
+    return page("webhooks/show.html", "webhooks/_show.html", **_facts(webhook, version))
+
+
+@blueprint.route("/apps/webhooks/<uuid:webhook_id>/edit", methods=["GET", "POST"])
+def edit(webhook_id: UUID) -> Response:
+    """Change the URL, event types, description and headers; what waits goes to the new URL."""
+    webhook = _webhook(webhook_id)
+    form = WebhookForm.of(webhook)
+    if not form.validate_on_submit():
+        return _form_page(form, url_for("webhooks.edit", webhook_id=webhook.id), webhook)
+    form.fill(webhook)
+    db.session.commit()
+    say("Webhook saved.")
+    return go(url_for("webhooks.show", webhook_id=webhook.id))
+
+
+@blueprint.post("/apps/webhooks/<uuid:webhook_id>/pause")
+def pause(webhook_id: UUID) -> Response:
+    """Hold its deliveries until somebody resumes it."""
+    webhook = _webhook(webhook_id)
+    publisher.pause(webhook, PauseReason.PERSON)
+    db.session.commit()
+    say("Paused. Changes go on being recorded and are sent when you resume.")
+    return go(url_for("webhooks.show", webhook_id=webhook.id))
+
+
+@blueprint.post("/apps/webhooks/<uuid:webhook_id>/resume")
+def resume(webhook_id: UUID) -> Response:
+    """Send what was held, oldest first."""
+    webhook = _webhook(webhook_id)
+    publisher.resume(webhook)
+    db.session.commit()
+    say("Resumed. What was waiting is sent now, oldest first.")
+    return go(url_for("webhooks.show", webhook_id=webhook.id))
+
+
+@blueprint.post("/apps/webhooks/<uuid:webhook_id>/rotate")
+def rotate(webhook_id: UUID) -> Response:
+    """A new secret, shown once."""
+    webhook = _webhook(webhook_id)
+    secret = publisher.rotate_secret(webhook)
+    db.session.commit()
+    facts = _facts(webhook, _pulse())
+    return page("webhooks/show.html", "webhooks/_secret.html", secret=secret, rotated=True, **facts)
+
+
+@blueprint.post("/apps/webhooks/<uuid:webhook_id>/delete")
+def delete(webhook_id: UUID) -> Response:
+    """Cancel what waits and take the webhook away; its log stays."""
+    canceled = publisher.delete(_webhook(webhook_id))
+    db.session.commit()
+    say(f"Webhook deleted, {canceled:,} waiting canceled." if canceled else "Webhook deleted.")
+    return go(url_for("webhooks.index"))
+
+
+@blueprint.post("/apps/webhooks/<uuid:webhook_id>/test")
+def test(webhook_id: UUID) -> Response:
+    """Send a signed sample through the real path. htmx shows its result in place, others land on its page."""
+    webhook = _webhook(webhook_id)
+    wanted = request.form.get("event_type", webhook.event_types[0])
+    if wanted not in webhook.event_types:
+        abort(400)
+    delivery = publisher.send_test(webhook, EventType(wanted), person().name)
+    db.session.commit()
+    return _test_part(delivery) if wants_fragment() else go(url_for("deliveries.show", delivery_id=delivery.id))
+
+
+@blueprint.get("/apps/webhooks/tests/<uuid:delivery_id>")
+def test_result(delivery_id: UUID) -> Response | tuple[str, int]:
+    """How a test goes; asks again until it has ended."""
+    delivery = own_or_404(Delivery, delivery_id)
+    if live.is_shown(_test_version(delivery)):
+        return live.UNCHANGED
+    return _test_part(delivery) if wants_fragment() else go(url_for("deliveries.show", delivery_id=delivery.id))
+
+
+def _webhook(webhook_id: UUID) -> Webhook:
+    """The workspace's webhook; a deleted one answers like a missing one, only the log still knows it."""
+    webhook = own_or_404(Webhook, webhook_id)
+    return webhook if webhook.state != State.DELETED else abort(404)
+
+
+def _pulse() -> str:
+    return live.version(*readings.pulse(workspace().id))
+
+
+def _card(webhooks: list[Webhook]) -> dict[str, Any]:
+    """How many webhooks are in which state and how much waits there, worst facts not hidden by good ones."""
+    figures = readings.read(webhooks)
+    counts = {pill: [0, 0] for pill in sentences.MOODS}
+    for webhook in webhooks:
+        count = counts[sentences.mood(webhook)]
+        count[0] += 1
+        count[1] += figures[webhook.id].waiting
+    sent = [reading.last_sent for reading in figures.values() if reading.last_sent]
+    return {"counts": {pill: count for pill, count in counts.items() if count[0]}, "last_sent": max(sent, default=None)}
+
+
+def _list() -> dict[str, Any]:
+    webhooks = readings.living(workspace().id)
+    part = Live(url_for("webhooks.index", v=_pulse()))
+    return {"webhooks": webhooks, "figures": readings.read(webhooks), "mood": sentences.mood, "part": part}
+
+
+def _form_page(form: WebhookForm, action: str, webhook: Webhook | None = None) -> Response:
+    status = FAILED if form.is_submitted() else 200
+    peeks = {event_type: exact.pretty(body) for event_type, body in samples.sample_bodies().items()}
+    values = {"form": form, "action": action, "peeks": peeks, "about": sentences.ABOUT, "warning": URL_WARNING}
+    template = "webhooks/edit.html" if webhook else "webhooks/index.html"
+    return page(template, "webhooks/_form.html", status, webhook=webhook, **values, **({} if webhook else _list()))
+
+
+def _facts(webhook: Webhook, version: str) -> dict[str, Any]:
+    """What the page of a webhook shows."""
+    reading = readings.read([webhook])[webhook.id]
+    query = own(Delivery).where(Delivery.webhook_id == webhook.id)
+    latest = db.session.scalars(query.order_by(Delivery.created_at.desc(), Delivery.id.desc()).limit(LATEST)).all()
+    return {
+        "webhook": webhook,
+        "mood": sentences.mood(webhook),
+        "situation": sentences.situation(webhook),
+        "backlog": sentences.backlog(reading.waiting, reading.oldest),
+        "next_try": _next_try(webhook, reading),
+        "waiting": reading.waiting,
+        "all_attempts": sentences.ATTEMPTS,
+        "latest": latest,
+        "headers": signing.custom_headers(webhook),
+        "secret_end": signing.unseal(webhook.secret)[-4:],
+        "rotating": webhook.old_secret_until if len(signing.secrets_of(webhook)) > 1 else None,
+        "part": Live(url_for("webhooks.show", webhook_id=webhook.id, v=version)),
+    }
+
+
+def _next_try(webhook: Webhook, reading: readings.Reading) -> datetime | None:
+    if not webhook.is_active or webhook.failing_since is None:
+        return None
+    return webhook.probe_at or reading.next_due
+
+
+def _test_part(delivery: Delivery) -> Response:
+    part = None
+    if delivery.status == Status.PENDING:
+        address = url_for("webhooks.test_result", delivery_id=delivery.id, v=_test_version(delivery))
+        part = Live(address, live.pace(delivery.created_at))
+    return page("webhooks/_test.html", delivery=delivery, part=part)
+
+
+def _test_version(delivery: Delivery) -> str:
+    return live.version(delivery.updated_at, live.pace(delivery.created_at))

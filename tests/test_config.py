@@ -1,0 +1,68 @@
+"""An unsafe or unreadable start is refused with one clear line; Heroku's spellings are understood."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from portal import config
+
+PRODUCTION = {
+    "SECRET_KEY": "x" * 64,
+    "DATABASE_URL": "postgres://user:pw@db.example/portal",
+    "REDIS_URL": "rediss://:pw@redis.example:6380",
+}
+
+
+@pytest.mark.parametrize("missing", list(PRODUCTION))
+def test_production_refuses_to_start_without(missing: str) -> None:
+    environ = {name: value for name, value in PRODUCTION.items() if name != missing}
+    with pytest.raises(config.ConfigError, match=f"portal: {missing} is not set") as caught:
+        config.load(environ)
+    assert "\n" not in str(caught.value)
+
+
+def test_production_takes_sqlite_only_on_purpose(tmp_path: Path) -> None:
+    environ = {**PRODUCTION, "DATABASE_URL": "", "PORTAL_DATA": str(tmp_path)}
+    assert config.load(environ)["SQLALCHEMY_DATABASE_URI"] == f"sqlite:///{tmp_path / 'portal.db'}"
+
+
+def test_herokus_postgres_is_understood() -> None:
+    assert config.load(PRODUCTION)["SQLALCHEMY_DATABASE_URI"] == "postgresql://user:pw@db.example/portal"
+
+
+def test_production_reaches_no_private_network_unless_told() -> None:
+    assert config.load(PRODUCTION)["ALLOWED_NETWORKS"] == ()
+    told = config.load({**PRODUCTION, "PORTAL_ALLOWED_NETWORKS": "10.1.0.0/16, fd00::/8"})["ALLOWED_NETWORKS"]
+    assert [str(network) for network in told] == ["10.1.0.0/16", "fd00::/8"]
+
+
+@pytest.mark.parametrize(("name", "value"), [("PORTAL_ALLOWED_NETWORKS", "10.0.0.1/8"), ("PORTAL_PROXIES", "two")])
+def test_what_cannot_be_read_is_named(name: str, value: str) -> None:
+    with pytest.raises(config.ConfigError, match=name):
+        config.load({**PRODUCTION, name: value})
+
+
+def test_development_keeps_its_secret_key(tmp_path: Path) -> None:
+    environ = {"PORTAL_ENV": "development", "PORTAL_DATA": str(tmp_path)}
+    first, second = config.load(environ), config.load(environ)
+    assert first["SECRET_KEY"] == second["SECRET_KEY"]
+    assert len(first["SECRET_KEY"]) == 64
+    assert (tmp_path / "secret_key").stat().st_mode & 0o077 == 0
+
+
+def test_the_socket_of_the_embedded_valkey_is_short_however_deep_the_folder() -> None:
+    assert len(str(config.embedded_socket(Path("/" + "deep/" * 60)))) < 100
+
+
+def test_a_refused_start_is_one_line_and_no_traceback() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "flask", "db", "upgrade"],
+        env={"PATH": "", "PORTAL_ENV": "production"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("portal: SECRET_KEY is not set.")
+    assert done.stderr.count("\n") == 1
