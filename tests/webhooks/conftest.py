@@ -45,20 +45,19 @@ def deliver(webhook: Webhook) -> Deliver:
         delivery = delivery_of(event, to)
         delivery.created_at = event.created_at = utcnow() - age
         delivery.status = status
-        if status != Status.PENDING:
-            delivery.due_at = None
         if attempt:
             add_attempt(delivery, **attempt)
+            delivery.due_at = utcnow() + timedelta(minutes=5) if status == Status.PENDING else None
         db.session.commit()
         return delivery
 
     return make
 
 
-def add_attempt(delivery: Delivery, status: int | None = None, failure: str | None = None, **values: Any) -> Attempt:
+def add_attempt(delivery: Delivery, answer: int | None = None, failure: str | None = None, **values: Any) -> Attempt:
     """One try with its answer; the delivery remembers it as the last."""
     delivery.attempts += 1
-    delivery.last_status, delivery.last_failure, delivery.last_duration_ms = status, failure, 84.0
+    delivery.last_status, delivery.last_failure, delivery.last_duration_ms = answer, failure, 84.0
     delivery.last_attempt_at, delivery.last_trigger = utcnow(), Trigger.AUTOMATIC
     attempt = Attempt(
         **{
@@ -70,7 +69,7 @@ def add_attempt(delivery: Delivery, status: int | None = None, failure: str | No
             "duration_ms": 84.0,
             "url": delivery.webhook.url,
             "request_headers": [["content-type", "application/json"], ["webhook-id", delivery.event_id]],
-            "status": status,
+            "status": answer,
             "reason": "OK",
             "failure": failure,
             "response_headers": [["server", "envoy"]],

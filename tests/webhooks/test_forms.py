@@ -25,7 +25,7 @@ def post(dana: Person, **changes: str) -> tuple[int, str]:
         ("http://10.0.4.17/contacts", "10.0.4.17 is a private address"),
         ("https://ann:secret@acme.example/", "contains a user name or password"),
         ("https://acme.example/\0x", "invisible character"),
-        ("https://acme.example/\ud800".encode("utf-8", "surrogatepass"), "not text"),
+        ("https://acme.example/\ufffd", "not text"),  # what is left of half a character
         ("javascript:alert(1)", "must begin with http:// or https://"),
     ],
 )

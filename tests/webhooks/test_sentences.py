@@ -140,7 +140,7 @@ def test_an_event_says_whom_it_is_about_and_what_was_done() -> None:
     assert sentences.who(event("Allen Ji", "Priya Raman")) == "2 contacts"
     changed = event("Allen Ji", changes={"leadStage": ["Lead", "Customer"], "owner": [None, "x"]})
     assert sentences.what(changed) == "Lead stage and Owner changed by Jon Park"
-    many = event("Allen Ji", changes=dict.fromkeys(["city", "street", "zipCode", "language", "notes"], [None, "x"]))
+    many = event("Allen Ji", changes={key: [None, "x"] for key in ("city", "street", "zipCode", "language", "notes")})
     assert sentences.what(many) == "City, Street, Zip code and 2 more changed by Jon Park"
     assert sentences.what(event("Allen Ji", type=EventType.DELETED)) == "Deleted by Jon Park"
     assert sentences.what(event("Allen Ji", type=EventType.CREATED, is_test=True)) == "Test sent by Jon Park"

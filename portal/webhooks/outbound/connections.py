@@ -79,14 +79,12 @@ class _PoolOfOne(HTTPConnectionPool):
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection.host, connection.port)
         self._connection = connection
-        self.released = False  # whether the last answer was read to its end
 
     def _get_conn(self, timeout: float | None = None) -> Connection:
-        self.released = False
         return self._connection
 
     def _put_conn(self, conn: object) -> None:
-        self.released = conn is not None
+        """The answer was read to its end. After any other urllib3 closes the connection, which is what `lend` sees."""
 
 
 class _Answer(HTTPResponse):
@@ -153,7 +151,7 @@ class Connections:
     def lend(self, exchange: Exchange, *, fresh: bool = False) -> Iterator[Connection]:
         """A connection for the exchange: an idle one if there is one and `fresh` is False, else one to be connected.
 
-        It is kept afterwards if the block succeeds and the answer was read to its end, else closed.
+        It is kept afterwards if the block succeeds and has left it open, else closed.
         """
         connection = None if fresh else self._take(exchange)
         if connection is None:
@@ -163,7 +161,7 @@ class Connections:
         except BaseException:
             connection.close()
             raise
-        if not connection.pool.released or connection.is_closed or not self._put_back(connection):
+        if connection.is_closed or not self._put_back(connection):
             connection.close()
 
     def _take(self, exchange: Exchange) -> Connection | None:

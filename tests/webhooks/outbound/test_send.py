@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from portal.webhooks.outbound import Failure, Limits, send
+from portal.webhooks.outbound import Failure, Limits, client, send
 from portal.webhooks.outbound.exchange import Exchange
 from portal.webhooks.outbound.urls import parse
 from tests.webhooks.outbound.conftest import LOOPBACK, PATIENT, Start, Visit, post
@@ -244,6 +244,6 @@ def test_a_socket_that_opens_after_the_deadline_is_shut_at_once() -> None:
 def test_a_fault_of_our_own_is_named_and_logged_and_not_raised(
     start: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("portal.webhooks.outbound.client._take_body", lambda *_: 1 / 0)
+    monkeypatch.setattr(client, "_take_body", lambda *_: 1 / 0)
     assert post(start(answering(OK)).url, Limits(total=60)).failure is Failure.internal
     assert "ZeroDivisionError" in caplog.text

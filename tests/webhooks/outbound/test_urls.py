@@ -188,6 +188,25 @@ def test_an_internal_name_passes_where_private_networks_are_allowed_but_localhos
         check_url("http://localhost/", PRIVATE)
 
 
+@pytest.mark.parametrize(
+    ("url", "word"),
+    [
+        ("http://me:secret@example.com/", "password"),
+        ("http://example.com\\x", "backslash"),
+        ("http://example.com/#x", "fragment"),
+        ("http://example.com/ x", "space"),
+        ("http://example.com:0/", "port"),
+        ("example.com", "begin with"),
+        ("", "missing"),
+        ("http://" + "a" * 2048, "2048"),
+    ],
+)
+def test_the_message_says_what_is_wrong(url: str, word: str) -> None:
+    with pytest.raises(UrlRefused, match=word) as refused:
+        check_url(url)
+    assert "secret" not in refused.value.message
+
+
 def test_the_message_names_the_address_and_what_to_give_instead() -> None:
     with pytest.raises(UrlRefused) as refused:
         check_url("https://10.0.4.17/hook")

@@ -1,0 +1,174 @@
+"""The list of contacts: found by any part of what people know, in any order, page by page."""
+
+import html
+import re
+import uuid
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from sqlalchemy import delete
+
+from portal.contacts.listing import ORDERS, PAGE
+from portal.contacts.models import Contact
+from portal.extensions import db
+
+HTMX = {"HX-Request": "true", "HX-Request-Type": "partial"}
+Names = Callable[[str], list[str]]
+
+PEOPLE = [
+    {"first_name": "Tomás", "last_name": "Herrera", "email": "therrera@northwind.example", "contact_id": "100482"},
+    {"first_name": "Élodie", "last_name": "Brun", "phone_number": "+34 600 112 233", "contact_id": "2"},
+    {"first_name": "Max", "last_name": "100%_Sure", "company_name": "Back\\slash GmbH", "contact_id": "3"},
+    {"email": "nameless@acme.example", "company_name": "ACME", "contact_id": "4", "lead_stage": "Customer"},
+    {"contact_id": "555-id"},
+]
+
+
+def add(workspace_id: uuid.UUID, people: list[dict[str, Any]]) -> None:
+    db.session.add_all(Contact(workspace_id=workspace_id, **person) for person in people)
+    db.session.commit()
+
+
+@pytest.fixture
+def names(dana: Any) -> Names:
+    """The names on the page of the list with this query, in their order."""
+
+    def read(query: str) -> list[str]:
+        page = dana.client.get(f"/contacts{query}", headers=HTMX)
+        assert page.status_code == 200
+        return [row.partition(">")[2].partition("<")[0] for row in page.text.split('<a class="strong"')[1:]]
+
+    return read
+
+
+@pytest.mark.parametrize(
+    ("q", "found"),
+    [
+        ("herrera", ["Tomás Herrera"]),
+        ("herrera tomás", ["Tomás Herrera"]),
+        ("TOMÁS", ["Tomás Herrera"]),
+        ("élodie", ["Élodie Brun"]),
+        ("NORTHWIND", ["Tomás Herrera"]),
+        ("600 112", ["Élodie Brun"]),
+        ("100482", ["Tomás Herrera"]),
+        ("acme", ["nameless@acme.example"]),
+        ("100%", ["Max 100%_Sure"]),
+        ("%_s", ["Max 100%_Sure"]),
+        ("k\\s", ["Max 100%_Sure"]),
+        ("%", ["Max 100%_Sure"]),
+        ("herrera brun", []),
+        ("x' OR '1'='1", []),
+        ("her\0rera", ["Tomás Herrera"]),
+        ("\ufffd", []),
+        ("a" * 3000, []),
+    ],
+)
+def test_search_finds_any_part_of_what_people_know(dana: Any, names: Names, q: str, found: list[str]) -> None:
+    add(dana.workspace_id, PEOPLE)
+    assert names(f"?q={quote(q)}") == found
+
+
+@pytest.mark.parametrize(
+    ("sort", "order"),
+    [
+        ("name", ["555-id", "Max 100%_Sure", "nameless@acme.example", "Tomás Herrera"]),
+        ("-name", ["Tomás Herrera", "nameless@acme.example", "Max 100%_Sure", "555-id"]),
+        ("-company", ["Max 100%_Sure", "nameless@acme.example"]),
+    ],
+)
+def test_sorting_does_not_care_about_case(dana: Any, names: Names, sort: str, order: list[str]) -> None:
+    add(dana.workspace_id, PEOPLE)
+    shown = names(f"?sort={sort}")
+    assert [name for name in shown if name in order][: len(order)] == order
+    assert len(shown) == len(PEOPLE)
+
+
+def test_the_newest_change_comes_first_unless_asked_otherwise(dana: Any, names: Names) -> None:
+    for person in PEOPLE[:3]:
+        add(dana.workspace_id, [person])
+    newest_first = ["Max 100%_Sure", "Élodie Brun", "Tomás Herrera"]
+    assert names("") == names("?sort=nonsense") == newest_first
+    assert names("?sort=changed") == names("?sort=created") == newest_first[::-1]
+
+
+def link(page: str, button: str) -> str:
+    """Where a button of the pager leads; empty when it is off."""
+    found = re.search(rf'href="([^"]+)">{button}</a>', page)
+    return html.unescape(found[1]) if found else ""
+
+
+def walk(client: Any, address: str, button: str) -> list[tuple[str, list[str]]]:
+    """The pages from an address on, following a button until it is off: their addresses and the contacts on them."""
+    pages = []
+    while address:
+        page = client.get(address, headers=HTMX).text
+        pages.append((address, re.findall(r'href="/contacts/([0-9a-f-]{36})"', page)))
+        address = link(page, button)
+    return pages
+
+
+@pytest.mark.parametrize("sort", [*ORDERS, *(f"-{column}" for column in ORDERS)])
+def test_every_contact_is_on_exactly_one_page_there_and_back(dana: Any, stranger: Any, sort: str) -> None:
+    """With many that are equal in what the list is sorted by, and blanks among them."""
+    names, companies = [None, "ann", "Ann", "Zoë"], ["", None, "X"]
+    people = [
+        {"contact_id": f"{i:03}", "first_name": names[i % 4], "company_name": companies[i % 3]}
+        for i in range(PAGE * 2 + 7)
+    ]
+    add(dana.workspace_id, people)
+    add(stranger.workspace_id, [{"contact_id": "theirs"}])
+    there = walk(dana.client, f"/contacts?q=0+&sort={sort}", "Next")
+    assert [len(ids) for _, ids in there] == [PAGE, PAGE, 7]
+    assert len({contact for _, ids in there for contact in ids}) == len(people)
+    back = walk(dana.client, there[-1][0], "Previous")
+    assert [ids for _, ids in back] == [ids for _, ids in there][::-1]
+
+
+def test_a_page_whose_contacts_are_gone_leads_back(dana: Any) -> None:
+    add(dana.workspace_id, [{"contact_id": f"{i:03}"} for i in range(PAGE + 1)])
+    second = link(dana.client.get("/contacts?sort=name").text, "Next")
+    db.session.execute(delete(Contact).where(Contact.contact_id == f"{PAGE:03}"))
+    db.session.commit()
+    page = dana.client.get(second)
+    assert "Back to the first page" in page.text
+    assert 'href="/contacts?sort=name"' in page.text
+
+
+@pytest.mark.parametrize("place", ["after=x", "before=%00", "after=WzEsMl0", "after=WyJ4IiwgIngiXQ", "before=bnVsbA"])
+def test_a_mangled_place_is_the_first_page(dana: Any, names: Names, place: str) -> None:
+    add(dana.workspace_id, PEOPLE)
+    for sort in ("name", "-changed"):
+        assert len(names(f"?sort={sort}&{place}")) == len(PEOPLE)
+
+
+def test_the_sorted_column_says_so_and_turns_round(dana: Any) -> None:
+    add(dana.workspace_id, PEOPLE)
+    page = dana.client.get("/contacts?q=a&sort=name").text
+    assert page.count("aria-sort") == 1
+    assert 'aria-sort="ascending"><a href="/contacts?q=a&amp;sort=-name">Name' in page
+    assert 'aria-sort="descending"><a href="/contacts?sort=changed">Changed' in dana.client.get("/contacts").text
+
+
+def test_htmx_gets_the_list_alone_and_a_browser_the_whole_page(dana: Any) -> None:
+    add(dana.workspace_id, PEOPLE)
+    fragment, page = dana.client.get("/contacts", headers=HTMX), dana.client.get("/contacts")
+    assert fragment.text.lstrip().startswith('<div id="list">')
+    assert "<html" in page.text
+    assert page.headers["Vary"].count("HX-Request-Type") == 1
+
+
+def test_the_count_says_how_many_match(dana: Any, stranger: Any) -> None:
+    add(dana.workspace_id, PEOPLE)
+    add(stranger.workspace_id, PEOPLE)
+    assert '<b class="strong">5</b> contacts' in dana.client.get("/contacts").text
+    assert '<b class="strong">1</b> match' in dana.client.get("/contacts?q=acme").text
+
+
+def test_an_empty_list_says_what_to_do(dana: Any) -> None:
+    assert "Add your first contact" in dana.client.get("/contacts").text
+    add(dana.workspace_id, PEOPLE)
+    nothing = dana.client.get("/contacts?q=<b>nobody").text
+    assert "Nothing matches “&lt;b&gt;nobody”" in nothing
+    assert "Clear search" in nothing
