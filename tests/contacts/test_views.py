@@ -87,9 +87,11 @@ def test_bad_input_is_refused_at_its_field(
     assert db.session.scalar(select(func.count()).select_from(Contact)) == 1
 
 
-def test_lone_surrogates_are_refused(dana: Any) -> None:
-    sent = {"data": b"email=a%40example.com&first_name=%ED%A0%80", "content_type": "application/x-www-form-urlencoded"}
-    page = dana.client.post("/contacts/new", **sent)
+def test_bytes_that_are_no_text_are_refused(dana: Any) -> None:
+    """A lone surrogate, as it comes from a program: browsers put U+FFFD in its place themselves."""
+    part = b'--x\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n'
+    body = part % (b"email", b"a@example.com") + part % (b"first_name", b"\xed\xa0\x80") + b"--x--\r\n"
+    page = dana.client.post("/contacts/new", data=body, content_type="multipart/form-data; boundary=x")
     assert page.status_code == 422
     assert f"First name {NOT_TEXT}" in page.text
 
