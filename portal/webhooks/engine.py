@@ -27,7 +27,7 @@ from .schedule import (
 )
 
 MASK = "••••••"
-TIMEOUTS = {Failure.timeout_connect, Failure.timeout_total}
+TIMEOUTS = {Failure.TIMEOUT_CONNECT, Failure.TIMEOUT_TOTAL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +191,7 @@ def _try_later(delivery: Delivery, letter: Letter, result: Result) -> None:
         return
     # A probe before its time says nothing of this delivery, "429, later" is no refusal, "gone" is for people to judge.
     later = result.status == 429 and result.retry_after is not None
-    counts = letter.was_due and not later and result.failure != Failure.gone
+    counts = letter.was_due and not later and result.failure != Failure.GONE
     delivery.step += counts
     delay = retry_delay(delivery.step)
     if delay is None:
@@ -204,9 +204,7 @@ def _receiver_answers(webhook: Webhook) -> None:
     if webhook.probe_at is not None:  # it is back: all heads are due, paced by the ramp
         db.session.execute(
             update(Delivery)
-            .where(
-                Delivery.webhook_id == webhook.id, Delivery.status == Status.PENDING, Delivery.due_at.is_not(None)
-            )
+            .where(Delivery.webhook_id == webhook.id, Delivery.status == Status.PENDING, Delivery.due_at.is_not(None))
             .values(due_at=db_now())
             .execution_options(synchronize_session=False)
         )
@@ -226,7 +224,7 @@ def _receiver_fails(webhook: Webhook, delivery: Delivery, result: Result) -> Non
         webhook.probe_at = db_now(max(result.retry_after, FIRST_PROBE))
     elif webhook.failures >= opens_at:
         webhook.probe_at = db_now(probe_delay(webhook.failures))
-    if result.failure == Failure.gone:
+    if result.failure == Failure.GONE:
         _pause(webhook, PauseReason.GONE)
     elif webhook.failures >= GIVE_UP_FAILURES and now - webhook.failing_since > timedelta(seconds=GIVE_UP_SECONDS):
         _pause(webhook, PauseReason.FAILING)

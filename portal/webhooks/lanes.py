@@ -1,6 +1,6 @@
 """Lanes: the order of one contact at one webhook.
 
-All lanes share one total order, `seq`: deliveries that sit in several lanes can't block each other in a circle. A delivery
+All lanes share one total order, `seq`: deliveries that sit in several lanes can't block each other in a circle. One
 behind another has no due time and is never scanned; whoever ends the one in front gives it one.
 """
 

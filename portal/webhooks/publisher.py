@@ -81,7 +81,7 @@ def history_of(
 
 
 def send_test(webhook: Webhook, event_type: EventType, actor: str) -> Delivery:
-    """Send a sample through the real path: signed and logged, but with one attempt and past pause, breaker and order."""
+    """Send a sample through the real path: signed and logged, with one attempt, past pause, breaker and order."""
     body = samples.sample_bodies()[event_type]
     about = About(uuid.uuid4(), "0", "Test contact")
     event = _record(webhook.workspace_id, event_type, body, [about], actor, is_test=True)
@@ -101,7 +101,7 @@ def send_test(webhook: Webhook, event_type: EventType, actor: str) -> Delivery:
 def resend(delivery: Delivery) -> bool:
     """Send once more, by hand: at the tail of its lanes if it had ended, else as soon as its turn comes.
 
-    What succeeded stays succeeded, even if this try fails. False when its webhook is deleted: there is nowhere to send to.
+    What succeeded stays succeeded, even if this try fails. False when its webhook is deleted.
     """
     _lock(delivery)
     if delivery.webhook.state == State.DELETED:

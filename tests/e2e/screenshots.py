@@ -47,7 +47,12 @@ def fill(dana: Browser, urls: list[str]) -> dict[str, str]:
         )
         for first, last, company, tags in PEOPLE
     ]
-    form = {"first_name": "Tomás", "last_name": "Herrera", "email": "tomas@northwind.example", "company_name": "Northwind"}
+    form = {
+        "first_name": "Tomás",
+        "last_name": "Herrera",
+        "email": "tomas@northwind.example",
+        "company_name": "Northwind",
+    }
     dana.post(f"/contacts/{contacts[1]}/edit", form)
     until(lambda: dana.get("/deliveries").text.count("204") >= len(PEOPLE), "the deliveries")
     webhooks = dana.get("/apps/webhooks").text
@@ -83,7 +88,10 @@ def take(chromium: Chromium, dana: Browser, screens: dict[str, str]) -> None:
     for size, (width, height) in SIZES.items():
         for theme in ("light", "dark"):
             context = chromium.new_context(
-                base_url=dana.url, viewport={"width": width, "height": height}, color_scheme=theme, device_scale_factor=1
+                base_url=dana.url,
+                viewport={"width": width, "height": height},
+                color_scheme=theme,
+                device_scale_factor=1,
             )
             cookies = [{"name": c.name, "value": c.value or "", "url": dana.url} for c in dana.session.cookies]
             context.add_cookies(cookies)  # type: ignore[arg-type]
@@ -106,7 +114,9 @@ def main() -> None:
         ValkeyServer(data_dir=folder / "valkey") as server,
         receiving(204) as healthy,
         receiving(refuse_some) as busy,
-        installed(f"sqlite:///{folder}/p.db", f"redis://127.0.0.1:{server.port}/0", folder / "data", free_port()) as made,
+        installed(
+            f"sqlite:///{folder}/p.db", f"redis://127.0.0.1:{server.port}/0", folder / "data", free_port()
+        ) as made,
         sync_playwright() as playwright,
     ):
         made.web()

@@ -58,7 +58,11 @@ CREATED: dict[str, Any] = {
 }
 BLANKED = ("owner", "jobTitle", "countryRegion", "province", "city", "street", "zipCode", "language", "facebookUsername",
            "telegramUsername", "instagramUsername", "whatsappNumber")  # fmt: skip
-UPDATED = CREATED | dict.fromkeys(BLANKED, "") | {"companyName": "Cloudfon", "tags": [("IT", "#F0B20A"), ("Software", "#DB4B4B")]}
+UPDATED = (
+    CREATED
+    | dict.fromkeys(BLANKED, "")
+    | {"companyName": "Cloudfon", "tags": [("IT", "#F0B20A"), ("Software", "#DB4B4B")]}
+)
 ASIDE = ("id", "createdTime", "lastUpdatedTime")
 """Ids and times are the installation's own."""
 

@@ -14,14 +14,12 @@ from portal.webhooks.outbound import Failure, Phases, Result
 from tests.webhooks.making import delivery_of, make_event, make_webhook, make_workspace
 
 OK = Result(status=200, phases=Phases(), duration_ms=12.0)
-GONE = Result(status=410, failure=Failure.gone, phases=Phases(), duration_ms=12.0)
-TIMEOUT = Result(failure=Failure.timeout_total, phases=Phases(), duration_ms=15_000.0)
+GONE = Result(status=410, failure=Failure.GONE, phases=Phases(), duration_ms=12.0)
+TIMEOUT = Result(failure=Failure.TIMEOUT_TOTAL, phases=Phases(), duration_ms=15_000.0)
 
 
 def refusal(status: int = 500, retry_after: float | None = None) -> Result:
-    return Result(
-        status=status, failure=Failure.http_error, phases=Phases(), duration_ms=12.0, retry_after=retry_after
-    )
+    return Result(status=status, failure=Failure.HTTP_ERROR, phases=Phases(), duration_ms=12.0, retry_after=retry_after)
 
 
 @pytest.fixture

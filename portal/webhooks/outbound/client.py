@@ -38,11 +38,11 @@ _DEFAULT_LIMITS = Limits()
 
 # How what the standard library raises while talking is named; the first that fits.
 _NAMES: tuple[tuple[type[Exception], Failure], ...] = (
-    (IncompleteRead, Failure.cut_short),
-    (TimeoutError, Failure.timeout_total),
-    (OSError, Failure.reset),
-    (HTTPException, Failure.bad_answer),
-    (InvalidHeader, Failure.bad_answer),
+    (IncompleteRead, Failure.CUT_SHORT),
+    (TimeoutError, Failure.TIMEOUT_TOTAL),
+    (OSError, Failure.RESET),
+    (HTTPException, Failure.BAD_ANSWER),
+    (InvalidHeader, Failure.BAD_ANSWER),
 )
 
 
@@ -68,7 +68,7 @@ def send(
     except UrlRefused as refusal:
         return Result(failure=refusal.failure, reason=refusal.message)
     except HeadersRefused as refusal:
-        return Result(failure=Failure.headers_refused, reason=refusal.message)
+        return Result(failure=Failure.HEADERS_REFUSED, reason=refusal.message)
     exchange = Exchange(target, networks, limits)
     request = _Request(target, headers, body, keep_alive=pool is not None)
     try:
@@ -88,7 +88,7 @@ def _carry_out(exchange: Exchange, request: "_Request", pool: Connections) -> No
     try:
         _attempt(exchange, request, pool)
     except Exception as error:
-        stale = exchange.resumed and not exchange.received and _named(error).failure is Failure.reset
+        stale = exchange.resumed and not exchange.received and _named(error).failure is Failure.RESET
         if not stale:
             raise
         _attempt(exchange, request, pool, fresh=True)
@@ -102,7 +102,7 @@ def _attempt(exchange: Exchange, request: "_Request", pool: Connections, *, fres
         finally:
             # Whatever else seems to have happened: once the socket was shut, a half answer looks like a whole one.
             if exchange.overdue:
-                raise Failed(Failure.timeout_total)
+                raise Failed(Failure.TIMEOUT_TOTAL)
 
 
 def _converse(exchange: Exchange, request: "_Request", connection: Connection) -> None:
@@ -121,7 +121,7 @@ def _converse(exchange: Exchange, request: "_Request", connection: Connection) -
 
 def _take_head(exchange: Exchange, raw: HTTPResponse) -> None:
     if exchange.at_end:  # http.client takes the end of the connection for the end of the head
-        raise Failed(Failure.cut_short)
+        raise Failed(Failure.CUT_SHORT)
     exchange.begin_body()
     exchange.answer = Result(
         status=raw.status,
@@ -179,7 +179,7 @@ def _named(error: Exception) -> Failed:
             if isinstance(cause, kind):
                 return Failed(failure)
     log.error("A delivery failed in a way that has no name", exc_info=error)
-    return Failed(Failure.internal)
+    return Failed(Failure.INTERNAL)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -201,7 +201,7 @@ def _checked_addresses(exchange: Exchange) -> tuple[Address, ...]:
         with exchange.phase("dns"):
             addresses = RESOLVER.resolve(target.host, min(exchange.limits.resolve, exchange.remaining()))
     if not addresses or any(objection(address, exchange.allowed) for address in addresses):
-        raise Failed(Failure.blocked_address if addresses else Failure.dns_failed)
+        raise Failed(Failure.BLOCKED_ADDRESS if addresses else Failure.DNS_FAILED)
     return addresses
 
 
@@ -213,7 +213,7 @@ def _connect(exchange: Exchange, addresses: tuple[Address, ...]) -> tuple[Addres
     """
     until = monotonic() + exchange.limits.connect
     tries = addresses[:_TRIES]
-    failed = Failed(Failure.unreachable)
+    failed = Failed(Failure.UNREACHABLE)
     for tried, address in enumerate(tries):
         share = max(until - monotonic(), 0.001) / (len(tries) - tried)
         exchange.remote = _endpoint(address, exchange.target.port)
@@ -239,10 +239,10 @@ def dial(address: Address, port: int, seconds: float) -> socket.socket:
 
 def _name_of_dial(error: OSError) -> Failure:
     if isinstance(error, TimeoutError):
-        return Failure.timeout_connect
+        return Failure.TIMEOUT_CONNECT
     if isinstance(error, ConnectionRefusedError):
-        return Failure.refused
-    return Failure.internal if error.errno in _OWN_FAULT else Failure.unreachable
+        return Failure.REFUSED
+    return Failure.INTERNAL if error.errno in _OWN_FAULT else Failure.UNREACHABLE
 
 
 def _secured(exchange: Exchange, sock: socket.socket) -> ssl.SSLSocket:

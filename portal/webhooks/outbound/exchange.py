@@ -60,7 +60,7 @@ class Exchange:
         """Seconds until the deadline; raises Failed when there are none."""
         left = self.deadline - monotonic()
         if left <= 0:
-            raise Failed(Failure.timeout_total)
+            raise Failed(Failure.TIMEOUT_TOTAL)
         return left
 
     def watch(self, sock: socket.socket) -> None:
@@ -87,7 +87,7 @@ class Exchange:
         self.at_end = count == 0
         self._readable -= count
         if self._readable < 0:
-            raise Failed(Failure.bad_answer, "larger than the limit")
+            raise Failed(Failure.BAD_ANSWER, "larger than the limit")
 
     def begin_body(self) -> None:
         """The head is complete: the body has a limit of its own."""

@@ -38,9 +38,9 @@ class Resolver:
         try:
             error = future.exception(timeout=max(until - monotonic(), 0.0))
         except TimeoutError:
-            raise Failed(Failure.dns_timeout) from None
+            raise Failed(Failure.DNS_TIMEOUT) from None
         if error is not None:
-            raise Failed(error.failure if isinstance(error, Failed) else Failure.dns_failed) from error
+            raise Failed(error.failure if isinstance(error, Failed) else Failure.DNS_FAILED) from error
         return future.result()
 
     def _look_up(self, name: str, seconds: float) -> Future[tuple[Address, ...]]:
@@ -50,13 +50,13 @@ class Resolver:
                 return running
             future = self._running[name] = Future()
         if not self._free.acquire(timeout=seconds):
-            self._end(name, future, Failed(Failure.internal, "no look-up slot became free"))
+            self._end(name, future, Failed(Failure.INTERNAL, "no look-up slot became free"))
             return future
         try:
             Thread(target=self._run, args=(name, future), name="outbound-lookup", daemon=True).start()
         except RuntimeError:  # no more threads
             self._free.release()
-            self._end(name, future, Failed(Failure.internal, "no thread for the look-up"))
+            self._end(name, future, Failed(Failure.INTERNAL, "no thread for the look-up"))
         return future
 
     def _run(self, name: str, future: Future[tuple[Address, ...]]) -> None:

@@ -15,30 +15,30 @@ class Failure(StrEnum):
     """The closed list of ways in which a send fails. The values are stored and filtered by: add, never rename."""
 
     # before anything left the portal
-    url_refused = "url_refused"
-    headers_refused = "headers_refused"
-    blocked_address = "blocked_address"
-    dns_failed = "dns_failed"
-    dns_timeout = "dns_timeout"
+    URL_REFUSED = "url_refused"
+    HEADERS_REFUSED = "headers_refused"
+    BLOCKED_ADDRESS = "blocked_address"
+    DNS_FAILED = "dns_failed"
+    DNS_TIMEOUT = "dns_timeout"
     # no connection
-    refused = "refused"
-    unreachable = "unreachable"
-    timeout_connect = "timeout_connect"
-    tls_expired = "tls_expired"
-    tls_wrong_name = "tls_wrong_name"
-    tls_invalid = "tls_invalid"
-    tls_failed = "tls_failed"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    TIMEOUT_CONNECT = "timeout_connect"
+    TLS_EXPIRED = "tls_expired"
+    TLS_WRONG_NAME = "tls_wrong_name"
+    TLS_INVALID = "tls_invalid"
+    TLS_FAILED = "tls_failed"
     # no whole answer
-    timeout_total = "timeout_total"
-    reset = "reset"
-    cut_short = "cut_short"
-    bad_answer = "bad_answer"
+    TIMEOUT_TOTAL = "timeout_total"
+    RESET = "reset"
+    CUT_SHORT = "cut_short"
+    BAD_ANSWER = "bad_answer"
     # an answer that is not 2xx
-    redirect = "redirect"
-    gone = "gone"
-    http_error = "http_error"
+    REDIRECT = "redirect"
+    GONE = "gone"
+    HTTP_ERROR = "http_error"
     # the portal's own fault
-    internal = "internal"
+    INTERNAL = "internal"
 
 
 class Failed(Exception):  # noqa: N818  it carries a Failure
@@ -97,8 +97,8 @@ def failure_of_status(status: int) -> Failure | None:
     if 200 <= status < 300:
         return None
     if 300 <= status < 400:
-        return Failure.redirect
-    return Failure.gone if status == HTTPStatus.GONE else Failure.http_error
+        return Failure.REDIRECT
+    return Failure.GONE if status == HTTPStatus.GONE else Failure.HTTP_ERROR
 
 
 def retry_after(status: int, value: str | None) -> float | None:

@@ -31,9 +31,9 @@ def context() -> SSLContext:
 def failed(error: ssl.SSLError) -> Failed:
     """The name of a failed handshake."""
     if not isinstance(error, SSLCertVerificationError):
-        return Failed(Failure.tls_failed, error.reason or "")
+        return Failed(Failure.TLS_FAILED, error.reason or "")
     if error.verify_code in _OUT_OF_DATE:
-        return Failed(Failure.tls_expired, error.verify_message)
+        return Failed(Failure.TLS_EXPIRED, error.verify_message)
     if error.verify_code in _WRONG_NAME:
-        return Failed(Failure.tls_wrong_name, error.verify_message)
-    return Failed(Failure.tls_invalid, error.verify_message)
+        return Failed(Failure.TLS_WRONG_NAME, error.verify_message)
+    return Failed(Failure.TLS_INVALID, error.verify_message)

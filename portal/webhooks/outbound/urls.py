@@ -35,7 +35,7 @@ _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zs", "Zl", "Zp"})  # Unic
 class UrlRefused(ValueError):  # noqa: N818  an outcome of the form, not an error of the program
     """A URL that deliveries may not go to; `message` is a sentence for the user, `failure` its name in a Result."""
 
-    def __init__(self, message: str, failure: Failure = Failure.url_refused) -> None:
+    def __init__(self, message: str, failure: Failure = Failure.URL_REFUSED) -> None:
         super().__init__(message)
         self.message = message
         self.failure = failure
@@ -134,7 +134,7 @@ def _literal(host: str) -> Address | None:
 def _check_literal(address: Address, allowed: Networks) -> None:
     kind = objection(address, allowed)
     if kind is not None:
-        raise UrlRefused(f"{address} is {kind} that deliveries may not reach. {_HINT}", Failure.blocked_address)
+        raise UrlRefused(f"{address} is {kind} that deliveries may not reach. {_HINT}", Failure.BLOCKED_ADDRESS)
 
 
 def _name(host: str, allowed: Networks) -> str:

@@ -75,29 +75,29 @@ NEVER_ENDING = {
 HALF_HEADS = [name for name in NEVER_ENDING if "head" in name or "status" in name or "hint" in name]
 
 MISSHAPEN = {
-    "nothing at all": (answer(), Failure.reset),
-    "a reset instead of an answer": (answer_and_reset(), Failure.reset),
-    "a cut status line": (answer(b"HTTP/1.1 200"), Failure.cut_short),
-    "a cut head": (answer(HEAD + b"Content-Le"), Failure.cut_short),
-    "a head without its empty line": (answer(HEAD + b"X-A: b\r\n"), Failure.cut_short),
-    "a body shorter than declared": (answer(HEAD + b"Content-Length: 9\r\n\r\nab"), Failure.cut_short),
-    "a cut chunk": (answer(HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nab"), Failure.cut_short),
-    "chunks without an end": (answer(HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n"), Failure.cut_short),
-    "a chunk size that is no number": (answer(HEAD + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n"), Failure.cut_short),
-    "a reset after the head": (answer_and_reset(HEAD + b"Content-Length: 9\r\n\r\n"), Failure.reset),
-    "HTTP/0.9": (answer(b"<html>hello</html>\n"), Failure.bad_answer),
-    "another protocol": (answer(b"220 mail.example ESMTP\r\n"), Failure.bad_answer),
-    "HTTP/2": (answer(b"HTTP/2 200 OK\r\n\r\n"), Failure.bad_answer),
-    "a status that is no number": (answer(b"HTTP/1.1 OK 200\r\n\r\n"), Failure.bad_answer),
-    "a status out of range": (answer(b"HTTP/1.1 99999 OK\r\n\r\n"), Failure.bad_answer),
-    "binary": (answer(bytes(range(256)) * 20), Failure.bad_answer),
-    "contradicting lengths": (answer(HEAD + b"Content-Length: 1, 2\r\n\r\nab"), Failure.bad_answer),
-    "a status line without end": (flood(b"HTTP/1.1 200 ", b"x" * 9000), Failure.bad_answer),
-    "a header line of 64 kB": (answer_and_hold(HEAD + b"X-Long: " + b"a" * 65_536), Failure.bad_answer),
-    "many lines of 60 kB": (flood(HEAD, b"X-Long: " + b"a" * 60_000 + b"\r\n"), Failure.bad_answer),
-    "thousands of headers": (flood(HEAD, b"A: b\r\n" * 1000), Failure.bad_answer),
-    "interim answers without end": (flood(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100), Failure.bad_answer),
-    "early hints without end": (flood(b"", b"HTTP/1.1 103 Early\r\n\r\n" * 100), Failure.bad_answer),
+    "nothing at all": (answer(), Failure.RESET),
+    "a reset instead of an answer": (answer_and_reset(), Failure.RESET),
+    "a cut status line": (answer(b"HTTP/1.1 200"), Failure.CUT_SHORT),
+    "a cut head": (answer(HEAD + b"Content-Le"), Failure.CUT_SHORT),
+    "a head without its empty line": (answer(HEAD + b"X-A: b\r\n"), Failure.CUT_SHORT),
+    "a body shorter than declared": (answer(HEAD + b"Content-Length: 9\r\n\r\nab"), Failure.CUT_SHORT),
+    "a cut chunk": (answer(HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nab"), Failure.CUT_SHORT),
+    "chunks without an end": (answer(HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n"), Failure.CUT_SHORT),
+    "a chunk size that is no number": (answer(HEAD + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n"), Failure.CUT_SHORT),
+    "a reset after the head": (answer_and_reset(HEAD + b"Content-Length: 9\r\n\r\n"), Failure.RESET),
+    "HTTP/0.9": (answer(b"<html>hello</html>\n"), Failure.BAD_ANSWER),
+    "another protocol": (answer(b"220 mail.example ESMTP\r\n"), Failure.BAD_ANSWER),
+    "HTTP/2": (answer(b"HTTP/2 200 OK\r\n\r\n"), Failure.BAD_ANSWER),
+    "a status that is no number": (answer(b"HTTP/1.1 OK 200\r\n\r\n"), Failure.BAD_ANSWER),
+    "a status out of range": (answer(b"HTTP/1.1 99999 OK\r\n\r\n"), Failure.BAD_ANSWER),
+    "binary": (answer(bytes(range(256)) * 20), Failure.BAD_ANSWER),
+    "contradicting lengths": (answer(HEAD + b"Content-Length: 1, 2\r\n\r\nab"), Failure.BAD_ANSWER),
+    "a status line without end": (flood(b"HTTP/1.1 200 ", b"x" * 9000), Failure.BAD_ANSWER),
+    "a header line of 64 kB": (answer_and_hold(HEAD + b"X-Long: " + b"a" * 65_536), Failure.BAD_ANSWER),
+    "many lines of 60 kB": (flood(HEAD, b"X-Long: " + b"a" * 60_000 + b"\r\n"), Failure.BAD_ANSWER),
+    "thousands of headers": (flood(HEAD, b"A: b\r\n" * 1000), Failure.BAD_ANSWER),
+    "interim answers without end": (flood(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100), Failure.BAD_ANSWER),
+    "early hints without end": (flood(b"", b"HTTP/1.1 103 Early\r\n\r\n" * 100), Failure.BAD_ANSWER),
 }
 
 BOMB = gzip.compress(gzip.compress(bytes(100_000_000)))
@@ -133,7 +133,7 @@ ENDLESS_TAKEN = {
 def test_what_never_ends_is_ended_at_the_deadline_and_never_taken_for_an_answer(start: Start, trick: str) -> None:
     receiver = start(NEVER_ENDING[trick])
     result = post(receiver.url, HASTY)
-    assert result.failure is Failure.timeout_total
+    assert result.failure is Failure.TIMEOUT_TOTAL
     assert not result.ok
     assert HASTY.total * 1000 <= result.duration_ms < SOON_MS
     assert receiver.ended.acquire(timeout=60)  # the connection is closed and not left behind
@@ -183,7 +183,7 @@ def test_memory_hardly_grows(start: Start, trick: str) -> None:
 
 def test_a_receiver_that_reads_nothing_cannot_hold_a_large_message(start: Start) -> None:
     result = post(start(hold_unread).url, HASTY, body=b"x" * 30_000_000)
-    assert result.failure is Failure.timeout_total
+    assert result.failure is Failure.TIMEOUT_TOTAL
     assert result.duration_ms < SOON_MS
 
 
@@ -201,7 +201,7 @@ def test_many_slow_receivers_share_one_watchdog(start: Start) -> None:
     watchdogs = [thread for thread in threading.enumerate() if thread.name == "outbound-watchdog"]
     for thread in threads:
         thread.join()
-    assert [result.failure for result in results] == [Failure.timeout_total] * 20
+    assert [result.failure for result in results] == [Failure.TIMEOUT_TOTAL] * 20
     assert len(watchdogs) <= 1
 
 

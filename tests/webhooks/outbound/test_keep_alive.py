@@ -73,7 +73,7 @@ def test_a_kept_connection_that_answers_a_single_byte_is_not_retried(start: Star
     receiver = start(first_visit_then(b"H"))
     with Connections() as pool:
         assert post(receiver.url, pool=pool).ok
-        assert post(receiver.url, pool=pool).failure is Failure.bad_answer
+        assert post(receiver.url, pool=pool).failure is Failure.BAD_ANSWER
     assert receiver.visits == 1
 
 
@@ -99,14 +99,14 @@ def test_a_kept_connection_that_breaks_after_its_head_is_not_retried(
     receiver = start(script)
     with Connections() as pool:
         assert post(receiver.url, pool=pool).ok
-        assert post(receiver.url, pool=pool).failure is Failure.reset
+        assert post(receiver.url, pool=pool).failure is Failure.RESET
     assert receiver.visits == 1
 
 
 def test_a_new_connection_without_an_answer_is_not_retried(start: Start) -> None:
     receiver = start(lambda visit: visit.answer(b""))
     with Connections() as pool:
-        assert post(receiver.url, pool=pool).failure is Failure.reset
+        assert post(receiver.url, pool=pool).failure is Failure.RESET
     assert receiver.visits == 1
 
 
@@ -118,7 +118,7 @@ def test_a_kept_connection_that_hangs_is_not_retried(start: Start) -> None:
     receiver = start(script)
     with Connections() as pool:
         assert post(receiver.url, pool=pool).ok
-        assert post(receiver.url, HASTY, pool=pool).failure is Failure.timeout_total
+        assert post(receiver.url, HASTY, pool=pool).failure is Failure.TIMEOUT_TOTAL
     assert receiver.visits == 1
 
 
@@ -170,7 +170,7 @@ def test_an_address_that_is_no_longer_allowed_is_not_reused(network: Network, st
     network.resolve("a.example", ["127.0.0.1"])
     with Connections() as pool:
         assert send("http://a.example/", {}, b"", allowed=LOOPBACK, pool=pool, limits=PATIENT).ok
-        assert send("http://a.example/", {}, b"", pool=pool, limits=PATIENT).failure is Failure.blocked_address
+        assert send("http://a.example/", {}, b"", pool=pool, limits=PATIENT).failure is Failure.BLOCKED_ADDRESS
     assert len(network.dialled) == 1
 
 

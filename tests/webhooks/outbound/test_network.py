@@ -46,7 +46,7 @@ def test_it_connects_to_the_checked_address_and_keeps_the_name_for_the_receiver(
 def test_a_name_with_any_answer_that_is_not_public_opens_nothing(network: Network, answers: list[str]) -> None:
     network.resolve("rebind.example", answers)
     result = to("rebind.example")
-    assert result.failure is Failure.blocked_address
+    assert result.failure is Failure.BLOCKED_ADDRESS
     assert result.remote is None
     assert not any(answer in result.reason for answer in answers)
     assert not network.dialled
@@ -56,7 +56,7 @@ def test_a_name_with_any_answer_that_is_not_public_opens_nothing(network: Networ
 def test_metadata_is_never_reached_even_where_everything_is_allowed(network: Network, address: str) -> None:
     network.resolve("meta.example", [address])
     result = send("http://meta.example/", {}, b"", allowed=EVERYTHING)
-    assert result.failure is Failure.blocked_address
+    assert result.failure is Failure.BLOCKED_ADDRESS
     assert not network.dialled
 
 
@@ -66,7 +66,7 @@ def test_a_name_that_changes_its_mind_after_the_check_gains_nothing(network: Net
     assert to("rebind.example").ok
     assert network.asked == ["rebind.example"]
     assert network.dialled == [(PUBLIC, 80)]
-    assert to("rebind.example").failure is Failure.blocked_address
+    assert to("rebind.example").failure is Failure.BLOCKED_ADDRESS
     assert len(network.dialled) == 1
 
 
@@ -74,7 +74,7 @@ def test_at_most_four_addresses_are_tried_of_both_families(network: Network) -> 
     v6 = [f"2606:2800::{last}" for last in range(1, 8)]
     network.resolve("many.example", [*v6, PUBLIC])
     network.unreachable = {address: OSError(101, "unreachable") for address in [*v6, PUBLIC]}
-    assert to("many.example").failure is Failure.unreachable
+    assert to("many.example").failure is Failure.UNREACHABLE
     assert [address for address, _ in network.dialled] == [v6[0], PUBLIC, v6[1], v6[2]]
 
 
@@ -96,7 +96,7 @@ def test_one_address_that_swallows_everything_leaves_time_for_the_others(network
 
     monkeypatch.setattr(connections, "dial", dial)
     network.resolve("slow.example", [f"93.184.215.{last}" for last in range(4)])
-    assert to("slow.example", Limits(connect=4)).failure is Failure.timeout_connect
+    assert to("slow.example", Limits(connect=4)).failure is Failure.TIMEOUT_CONNECT
     assert len(seconds) == 4
     assert seconds[0] <= 1
     assert seconds[3] <= 4
@@ -108,7 +108,7 @@ def test_one_address_that_swallows_everything_leaves_time_for_the_others(network
 def test_a_name_without_addresses_is_named(network: Network, error: Exception) -> None:
     network.names["gone.example"] = error
     result = to("gone.example")
-    assert result.failure is Failure.dns_failed
+    assert result.failure is Failure.DNS_FAILED
     assert result.phases.dns is not None
     assert result.phases.connect is None
 
@@ -125,7 +125,7 @@ def test_a_look_up_without_an_answer_ends_at_its_limit_and_holds_one_thread_for_
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     limits = Limits(resolve=0.1, total=60)
     try:
-        assert [to("slow.example", limits).failure for _ in range(3)] == [Failure.dns_timeout] * 3
+        assert [to("slow.example", limits).failure for _ in range(3)] == [Failure.DNS_TIMEOUT] * 3
         assert asked == ["slow.example"]
     finally:
         hanging.set()
@@ -150,7 +150,7 @@ def test_a_look_up_that_outlasts_the_whole_deadline_is_named_so(monkeypatch) -> 
     hanging = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_kwargs: hanging.wait(60) and [])
     try:
-        assert to("hanging.example", Limits(total=0.1)).failure is Failure.timeout_total
+        assert to("hanging.example", Limits(total=0.1)).failure is Failure.TIMEOUT_TOTAL
     finally:
         hanging.set()
 
@@ -177,4 +177,4 @@ def test_the_real_resolver_answers_for_localhost(start: Start) -> None:
     receiver = start(lambda visit: visit.answer(OK))
     result = send(f"http://localhost:{receiver.port}/", {}, b"", allowed=LOOPBACK, limits=PATIENT)
     assert result.ok
-    assert send(f"http://localhost:{receiver.port}/", {}, b"").failure is Failure.url_refused
+    assert send(f"http://localhost:{receiver.port}/", {}, b"").failure is Failure.URL_REFUSED

@@ -12,8 +12,8 @@ from portal.webhooks.outbound.result import failure_of_status, retry_after
 @pytest.mark.parametrize(
     ("status", "failure"),
     [
-        (200, None), (204, None), (299, None), (301, Failure.redirect), (304, Failure.redirect), (410, Failure.gone),
-        (400, Failure.http_error), (503, Failure.http_error), (101, Failure.http_error), (999, Failure.http_error),
+        (200, None), (204, None), (299, None), (301, Failure.REDIRECT), (304, Failure.REDIRECT), (410, Failure.GONE),
+        (400, Failure.HTTP_ERROR), (503, Failure.HTTP_ERROR), (101, Failure.HTTP_ERROR), (999, Failure.HTTP_ERROR),
     ],
 )  # fmt: skip
 def test_only_2xx_is_a_success(status: int, failure: Failure | None) -> None:
@@ -22,7 +22,7 @@ def test_only_2xx_is_a_success(status: int, failure: Failure | None) -> None:
 
 def test_ok_needs_a_status_and_no_failure() -> None:
     assert Result(status=200).ok
-    assert not Result(status=200, failure=Failure.cut_short).ok
+    assert not Result(status=200, failure=Failure.CUT_SHORT).ok
     assert not Result(status=500).ok
     assert not Result().ok
 
@@ -62,7 +62,7 @@ def test_every_failure_has_a_short_title_and_one_or_two_sentences(failure: Failu
     [(503, "503 Service Unavailable"), (404, "404 Not Found"), (418, "418 I'm a Teapot"), (520, "520 answered")],
 )
 def test_an_http_error_is_titled_by_its_status(status: int, title: str) -> None:
-    assert explain(Failure.http_error, status).title == title
+    assert explain(Failure.HTTP_ERROR, status).title == title
 
 
 def test_a_status_has_its_own_advice_and_a_stored_name_will_do() -> None:

@@ -109,9 +109,9 @@ def test_neither_proxy_nor_netrc_nor_cookie_of_the_environment_or_receiver_is_us
 @pytest.mark.parametrize(
     ("status", "failure"),
     [
-        (b"201 Created", None), (b"204 No Content", None), (b"302 Found", Failure.redirect),
-        (b"410 Gone", Failure.gone), (b"404 Not Found", Failure.http_error), (b"500 Oops", Failure.http_error),
-        (b"999 Odd", Failure.http_error),
+        (b"201 Created", None), (b"204 No Content", None), (b"302 Found", Failure.REDIRECT),
+        (b"410 Gone", Failure.GONE), (b"404 Not Found", Failure.HTTP_ERROR), (b"500 Oops", Failure.HTTP_ERROR),
+        (b"999 Odd", Failure.HTTP_ERROR),
     ],
 )  # fmt: skip
 def test_the_status_names_the_failure(start: Start, status: bytes, failure: Failure | None) -> None:
@@ -126,7 +126,7 @@ def test_a_redirect_is_not_followed(start: Start) -> None:
     elsewhere = start(answering(OK))
     head = b"HTTP/1.1 307 Moved\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n" % elsewhere.url.encode()
     receiver = start(answering(head))
-    assert post(receiver.url).failure is Failure.redirect
+    assert post(receiver.url).failure is Failure.REDIRECT
     assert not elsewhere.visits
 
 
@@ -165,7 +165,7 @@ def test_nobody_listening_is_named_refused() -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     result = post(f"http://127.0.0.1:{port}/")
-    assert result.failure is Failure.refused
+    assert result.failure is Failure.REFUSED
     assert result.status is None
     assert result.remote == f"127.0.0.1:{port}"
     assert result.phases.connect is not None
@@ -175,10 +175,10 @@ def test_nobody_listening_is_named_refused() -> None:
 @pytest.mark.parametrize(
     ("error", "failure"),
     [
-        (OSError(101, "Network is unreachable"), Failure.unreachable),
-        (OSError(113, "No route to host"), Failure.unreachable),
-        (TimeoutError(110, "timed out"), Failure.timeout_connect),
-        (OSError(24, "Too many open files"), Failure.internal),
+        (OSError(101, "Network is unreachable"), Failure.UNREACHABLE),
+        (OSError(113, "No route to host"), Failure.UNREACHABLE),
+        (TimeoutError(110, "timed out"), Failure.TIMEOUT_CONNECT),
+        (OSError(24, "Too many open files"), Failure.INTERNAL),
     ],
 )
 def test_what_keeps_a_connection_from_opening_is_named(network, error: OSError, failure: Failure) -> None:
@@ -188,17 +188,17 @@ def test_what_keeps_a_connection_from_opening_is_named(network, error: OSError, 
 
 def test_a_url_that_may_not_be_used_opens_nothing(network) -> None:
     result = send("http://10.0.4.17/", {}, b"")
-    assert result.failure is Failure.blocked_address
+    assert result.failure is Failure.BLOCKED_ADDRESS
     assert "private address" in result.reason
     assert result.remote is None
-    assert send("ftp://example.com/", {}, b"").failure is Failure.url_refused
+    assert send("ftp://example.com/", {}, b"").failure is Failure.URL_REFUSED
     assert not network.asked
     assert not network.dialled
 
 
 @pytest.mark.parametrize("headers", [{"X-A": "a\r\nHost: b"}, {"X\nY": "a"}, {"X-A": "\u2028"}])
 def test_a_header_that_would_smuggle_in_a_line_opens_nothing(network, headers: dict[str, str]) -> None:
-    assert send("http://93.184.215.14/", headers, b"").failure is Failure.headers_refused
+    assert send("http://93.184.215.14/", headers, b"").failure is Failure.HEADERS_REFUSED
     assert not network.dialled
 
 
@@ -228,7 +228,7 @@ def test_of_many_headers_the_first_are_kept(start: Start) -> None:
 
 
 def test_without_time_nothing_is_opened(network) -> None:
-    assert send("http://93.184.215.14/", {}, b"", limits=Limits(total=0)).failure is Failure.timeout_total
+    assert send("http://93.184.215.14/", {}, b"", limits=Limits(total=0)).failure is Failure.TIMEOUT_TOTAL
     assert not network.dialled
 
 
@@ -245,5 +245,5 @@ def test_a_fault_of_our_own_is_named_and_logged_and_not_raised(
     start: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(client, "_take_body", lambda *_: 1 / 0)
-    assert post(start(answering(OK)).url, Limits(total=60)).failure is Failure.internal
+    assert post(start(answering(OK)).url, Limits(total=60)).failure is Failure.INTERNAL
     assert "ZeroDivisionError" in caplog.text

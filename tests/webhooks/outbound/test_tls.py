@@ -128,11 +128,11 @@ def test_a_handshake_serves_many_messages(authority: Authority, network: Network
 @pytest.mark.parametrize(
     ("name", "begins", "ends", "signed", "failure"),
     [
-        ("hooks.example", -2 * DAY, -DAY, True, Failure.tls_expired),
-        ("hooks.example", DAY, 2 * DAY, True, Failure.tls_expired),
-        ("other.example", -DAY, DAY, True, Failure.tls_wrong_name),
-        (PUBLIC, -DAY, DAY, True, Failure.tls_wrong_name),
-        ("hooks.example", -DAY, DAY, False, Failure.tls_invalid),
+        ("hooks.example", -2 * DAY, -DAY, True, Failure.TLS_EXPIRED),
+        ("hooks.example", DAY, 2 * DAY, True, Failure.TLS_EXPIRED),
+        ("other.example", -DAY, DAY, True, Failure.TLS_WRONG_NAME),
+        (PUBLIC, -DAY, DAY, True, Failure.TLS_WRONG_NAME),
+        ("hooks.example", -DAY, DAY, False, Failure.TLS_INVALID),
     ],
 )
 def test_a_bad_certificate_is_named_and_nothing_is_sent(
@@ -148,7 +148,7 @@ def test_a_bad_certificate_is_named_and_nothing_is_sent(
 
 def test_an_address_needs_a_certificate_for_the_address(authority: Authority, start: Start) -> None:
     receiver = start(keep_answering, authority.context("hooks.example"))
-    assert send(receiver.url, {}, b"", allowed=LOOPBACK, limits=PATIENT).failure is Failure.tls_wrong_name
+    assert send(receiver.url, {}, b"", allowed=LOOPBACK, limits=PATIENT).failure is Failure.TLS_WRONG_NAME
 
 
 def test_an_authority_that_nobody_knows_is_not_trusted(
@@ -156,12 +156,12 @@ def test_an_authority_that_nobody_knows_is_not_trusted(
 ) -> None:
     monkeypatch.undo()
     receiver = start(keep_answering, authority.context("127.0.0.1"))
-    assert send(receiver.url, {}, b"", allowed=LOOPBACK, limits=PATIENT).failure is Failure.tls_invalid
+    assert send(receiver.url, {}, b"", allowed=LOOPBACK, limits=PATIENT).failure is Failure.TLS_INVALID
 
 
 def test_a_plain_server_on_a_tls_port_is_named(network: Network, start: Start) -> None:
     receiver = start(lambda visit: visit.sock.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"))
-    assert to(network, receiver).failure is Failure.tls_failed
+    assert to(network, receiver).failure is Failure.TLS_FAILED
 
 
 def test_tls_older_than_1_2_is_not_spoken(authority: Authority, network: Network, start: Start) -> None:
@@ -171,7 +171,7 @@ def test_tls_older_than_1_2_is_not_spoken(authority: Authority, network: Network
         context.minimum_version = ssl.TLSVersion.TLSv1
     with pytest.warns(DeprecationWarning, match="deprecated"):
         context.maximum_version = ssl.TLSVersion.TLSv1_1
-    assert to(network, start(keep_answering, context)).failure is Failure.tls_failed
+    assert to(network, start(keep_answering, context)).failure is Failure.TLS_FAILED
 
 
 def test_the_environment_can_neither_add_authorities_nor_have_keys_logged(
@@ -197,7 +197,7 @@ def test_the_environment_can_neither_add_authorities_nor_have_keys_logged(
 def test_a_handshake_that_never_ends_is_ended_at_the_deadline(network: Network, start: Start, script) -> None:
     receiver = start(script)
     result = to(network, receiver, HASTY)
-    assert result.failure is Failure.timeout_total
+    assert result.failure is Failure.TIMEOUT_TOTAL
     assert result.duration_ms < SOON_MS
     assert receiver.ended.acquire(timeout=60)
 
@@ -211,6 +211,6 @@ def test_a_silent_server_after_the_handshake_is_ended_at_the_deadline(
 
     receiver = start(drip, authority.context("hooks.example"))
     result = to(network, receiver, Limits(total=2))
-    assert result.failure is Failure.timeout_total
+    assert result.failure is Failure.TIMEOUT_TOTAL
     assert result.status is None
     assert receiver.ended.acquire(timeout=60)

@@ -155,7 +155,7 @@ def test_a_legitimate_url_passes(url: str) -> None:
 def test_a_malformed_url_is_refused(url: str) -> None:
     with pytest.raises(UrlRefused) as refused:
         check_url(url, LOOPBACK)
-    assert refused.value.failure is Failure.url_refused
+    assert refused.value.failure is Failure.URL_REFUSED
 
 
 @pytest.mark.parametrize("host", ODD_ADDRESSES)
@@ -168,7 +168,7 @@ def test_an_odd_spelling_of_an_address_is_refused_even_where_the_address_is_allo
 def test_an_address_that_is_not_public_is_refused(host: str) -> None:
     with pytest.raises(UrlRefused, match="may not reach") as refused:
         check_url(f"http://{host}:8080/")
-    assert refused.value.failure is Failure.blocked_address
+    assert refused.value.failure is Failure.BLOCKED_ADDRESS
 
 
 @pytest.mark.parametrize("name", INTERNAL_NAMES)
