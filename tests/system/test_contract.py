@@ -56,8 +56,10 @@ CREATED: dict[str, Any] = {
     "lastHeardFromTime": None,
     "customFields": [],
 }
-BLANKED = ("owner", "jobTitle", "countryRegion", "province", "city", "street", "zipCode", "language", "facebookUsername",
-           "telegramUsername", "instagramUsername", "whatsappNumber")  # fmt: skip
+BLANKED = (
+    *("owner", "jobTitle", "countryRegion", "province", "city", "street", "zipCode", "language"),
+    *("facebookUsername", "telegramUsername", "instagramUsername", "whatsappNumber"),
+)
 UPDATED = (
     CREATED
     | dict.fromkeys(BLANKED, "")
