@@ -13,6 +13,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask, has_app_context
 from flask.testing import FlaskClient
 from sqlalchemy import text
@@ -29,8 +30,9 @@ numbers = itertools.count(1)
 
 @pytest.fixture(scope="session", autouse=True)
 def development(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Tests run as `make run` does, with their files in a folder of their own."""
+    """Tests run as `make run` does, with their files in a folder of their own and passwords hashed at little cost."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(accounts, "hasher", PasswordHasher(time_cost=1, memory_cost=64))
         patch.setenv("PORTAL_ENV", "development")
         patch.setenv("PORTAL_DATA", str(tmp_path_factory.mktemp("data")))
         yield
