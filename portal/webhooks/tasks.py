@@ -111,7 +111,7 @@ def tell(letter: Letter, result: Result) -> None:
         letter.trigger,
         outcome,
         result.duration_ms,
-        letter.url,
+        letter.url.partition("?")[0],  # a query may hold a key
     )
 
 

@@ -52,6 +52,7 @@ def test_a_batch_waits_for_the_heads_of_all_its_lanes(webhook: Webhook) -> None:
     batch, after = make_event(webhook.workspace_id, a, b), make_event(webhook.workspace_id, b)
     end(delivery_of(first_a, webhook))
     assert sendable() == [first_b.id]
+    assert delivery_of(batch, webhook).due_at is None, "what still waits in one of its lanes is not to be scanned"
     end(delivery_of(first_b, webhook))
     assert sendable() == [batch.id]
     end(delivery_of(batch, webhook))
