@@ -6,6 +6,7 @@ import tempfile
 import uuid
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import Context
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,18 @@ from portal.extensions import Base, db
 PASSWORD = "correct horse battery staple"
 DATABASES = ["sqlite", "postgresql"]
 numbers = itertools.count(1)
+
+
+@contextmanager
+def serving_valkey() -> Iterator[tuple[ValkeyServer, str]]:
+    """A Valkey and its address. On a socket: two that look for a free port at the same time find the same one."""
+    with tempfile.TemporaryDirectory(prefix="cloudcx-valkey-") as folder:
+        socket = Path(folder, "valkey.sock")
+        server = ValkeyServer(port=0, data_dir=Path(folder), unix_socket_path=socket, persist=True)
+        server.start()
+        yield server, f"unix://{socket}"
+        if server.is_running():
+            server.stop()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -51,10 +64,10 @@ def postgres_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def valkey_url() -> Iterator[str]:
     """A Valkey server of this test run's own."""
-    with ValkeyServer(data_dir=tmp_path_factory.mktemp("valkey")) as server:
-        yield f"redis://{server.host}:{server.port}/0"
+    with serving_valkey() as (_, url):
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -225,10 +225,6 @@ def _receiver_fails(webhook: Webhook, delivery: Delivery, result: Result) -> Non
     elif webhook.failures >= opens_at:
         webhook.probe_at = db_now(probe_delay(webhook.failures))
     if result.failure == Failure.GONE:
-        _pause(webhook, PauseReason.GONE)
+        webhook.pause(PauseReason.GONE)
     elif webhook.failures >= GIVE_UP_FAILURES and now - webhook.failing_since > timedelta(seconds=GIVE_UP_SECONDS):
-        _pause(webhook, PauseReason.FAILING)
-
-
-def _pause(webhook: Webhook, reason: PauseReason) -> None:
-    webhook.state, webhook.pause_reason, webhook.paused_at = State.PAUSED, reason, utcnow()
+        webhook.pause(PauseReason.FAILING)

@@ -97,6 +97,10 @@ class Webhook(Base):
     def is_active(self) -> bool:
         return self.state == State.ACTIVE
 
+    def pause(self, reason: PauseReason) -> None:
+        """Hold: events go on being recorded, nothing is sent, nothing is dropped."""
+        self.state, self.pause_reason, self.paused_at = State.PAUSED, reason, utcnow()
+
 
 class Event(Base):
     """An immutable fact with its exact body bytes. Kept even if no webhook wants it: it is the contact's history."""

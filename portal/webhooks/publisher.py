@@ -20,7 +20,6 @@ from .models import (
     Event,
     EventType,
     LaneEntry,
-    PauseReason,
     State,
     Status,
     Subject,
@@ -115,11 +114,6 @@ def resend(delivery: Delivery) -> bool:
         delivery.trigger = Trigger.MANUAL
     ring_after_commit(delivery.webhook_id)
     return True
-
-
-def pause(webhook: Webhook, reason: PauseReason) -> None:
-    """Hold: events go on being recorded, nothing is sent, nothing is dropped."""
-    webhook.state, webhook.pause_reason, webhook.paused_at = State.PAUSED, reason, utcnow()
 
 
 def resume(webhook: Webhook) -> None:

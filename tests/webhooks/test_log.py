@@ -69,7 +69,7 @@ class TestRows:
         deliver(contact_id=contact)
         deliver(contact_id=contact)
         assert ">in order</td>" in dana.client.get("/deliveries").text
-        publisher.pause(webhook, PauseReason.PERSON)
+        webhook.pause(PauseReason.PERSON)
         db.session.commit()
         assert ">paused</td>" in dana.client.get("/deliveries").text
 
