@@ -3,6 +3,10 @@
 import os
 from typing import Any
 
+from portal import config
+
+config.load()  # an unsafe start is refused here, once: gunicorn would start refusing workers for ever
+
 bind = f"{os.environ.get('HOST', '0.0.0.0')}:{os.environ.get('PORT', '8000')}"  # noqa: S104 - Heroku's router comes from outside
 workers = int(os.environ.get("WEB_CONCURRENCY", "1"))
 worker_class = "gthread"

@@ -56,9 +56,10 @@ def test_the_socket_of_the_embedded_valkey_is_short_however_deep_the_folder() ->
     assert len(str(config.embedded_socket(Path("/" + "deep/" * 60)))) < 100
 
 
-def test_a_refused_start_is_one_line_and_no_traceback() -> None:
+@pytest.mark.parametrize("command", ["flask db upgrade", "flask worker", "gunicorn app:app"])
+def test_a_refused_start_is_one_line_and_no_traceback(command: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "flask", "db", "upgrade"],
+        [sys.executable, "-m", *command.split()],
         env={"PATH": "", "PORTAL_ENV": "production"},
         capture_output=True,
         text=True,
