@@ -3,9 +3,9 @@
 import os
 from typing import Any
 
-from portal import config
+from portal.config import load as refuse_unsafe_start
 
-config.load()  # an unsafe start is refused here, once: gunicorn would start refusing workers for ever
+refuse_unsafe_start()  # an unsafe start is refused here, once: gunicorn would start refusing workers for ever
 
 bind = f"{os.environ.get('HOST', '0.0.0.0')}:{os.environ.get('PORT', '8000')}"  # noqa: S104 - Heroku's router comes from outside
 workers = int(os.environ.get("WEB_CONCURRENCY", "1"))
