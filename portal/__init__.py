@@ -13,6 +13,7 @@ from .accounts import views as accounts
 from .contacts import payload
 from .contacts import views as contacts
 from .extensions import csrf, db, limiter, login, migrate
+from .sandbox import views as sandbox
 from .webhooks import log, publisher, samples
 from .webhooks import views as webhooks
 
@@ -37,7 +38,7 @@ def create_app(settings: Mapping[str, Any] | None = None) -> Flask:
     jobs.init_app(app)
     publisher.init_app(app)
     samples.init_app(app, payload.sample)
-    for feature in (overview, accounts, contacts, webhooks, log, health):
+    for feature in (overview, accounts, contacts, webhooks, log, sandbox, health):
         app.register_blueprint(feature.blueprint)
     cli.init_app(app)
     _serve(app)

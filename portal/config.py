@@ -51,7 +51,8 @@ def load(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
         # Networks that deliveries may reach although they are not public: receivers under development are on loopback.
         "ALLOWED_NETWORKS": _networks(environ.get("PORTAL_ALLOWED_NETWORKS", "" if production else LOOPBACK)),
         "SIGNUP": environ.get("PORTAL_SIGNUP", "first"),
-        "URL": (environ.get("PORTAL_URL") or default_url(environ)).rstrip("/"),
+        # The address that people and receivers see; without it, the one that the browser asked for.
+        "URL": environ.get("PORTAL_URL", "").rstrip("/"),
         "PROXIES": _whole_number(environ, "PORTAL_PROXIES", 0),
         "TRUSTED_HOSTS": _words(environ.get("PORTAL_HOSTS", "")) or None,
         # A fixed window would let twice as many tries through around its edge.

@@ -3,14 +3,17 @@
 from datetime import timedelta
 from typing import Any
 
-from flask import Blueprint, url_for
+from flask import Blueprint, request, url_for
 from sqlalchemy import func
 from werkzeug.wrappers import Response
 
 from .accounts.service import own, person, workspace
+from .accounts.views import local_path
 from .contacts import service as contacts
 from .contacts.models import Contact
 from .extensions import db, utcnow
+from .sandbox import service as sandbox
+from .sandbox.models import SandboxRequest
 from .web import go, page, say, wants_fragment
 from .webhooks import exact, live, readings, samples, sentences
 from .webhooks.live import Live
@@ -20,13 +23,15 @@ blueprint = Blueprint("overview", __name__)
 
 DAY = timedelta(hours=24)
 LATEST = 5
-SAMPLE = {
-    "first_name": "Allen",
-    "last_name": "Ji",
-    "email": "allen@acme.example",
-    "phone_number": "12345678",
-    "company_name": "Acme",
-}
+SHOWN_HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature", "x-cloudcx-event")
+SAMPLE_HEADERS = tuple(zip(SHOWN_HEADERS, ("msg_…", "seconds since 1970", "v1,…", EventType.CREATED), strict=True))
+SAMPLES = (
+    ("Allen", "Ji", "allen@acme.example", "12345678", "Acme"),
+    ("Maria", "Silva", "maria@lumen.example", "+351 21 555 0142", "Lumen Energy"),
+    ("Kwame", "Mensah", "kwame@harbor.example", "+233 30 255 0117", "Harbor Foods"),
+    ("Yuki", "Tanaka", "yuki@kite.example", "+81 3 5555 0188", "Kite Labs"),
+)
+"""People to try with, one after the other."""
 
 
 @blueprint.get("/")
@@ -40,20 +45,23 @@ def index() -> Response | tuple[str, int]:
 @blueprint.post("/sample")
 def add_sample() -> Response:
     """Make a contact to try with; it is a contact like any other."""
-    contacts.create(workspace().id, SAMPLE, person().name)
+    so_far = db.session.scalar(own(Contact).with_only_columns(func.count()))
+    first, last, email, phone, company = SAMPLES[(so_far or 0) % len(SAMPLES)]
+    sample = {"first_name": first, "last_name": last, "email": email, "phone_number": phone, "company_name": company}
+    contacts.create(workspace().id, sample, person().name)
     db.session.commit()
-    say("Allen Ji is added. Change or delete him as you like: each sends an event.")
-    return go(url_for("overview.index"))
+    say(f"{first} {last} is added. Change or delete the contact as you like: each sends an event.")
+    return go(local_path(request.args.get("next")))
 
 
 def _steps() -> Response | tuple[str, int]:
     """The three steps, each done or not yet; they ask for themselves until the last one is done."""
-    webhooks = readings.living(workspace().id)
+    webhooks, latest, delivered = readings.living(workspace().id), _latest(1), _delivered()
     contact = db.session.scalar(own(Contact).order_by(Contact.created_time).limit(1))
-    latest = _latest(1)
-    delivered = _delivered()
+    arrived = next(iter(sandbox.latest(workspace().id, 1)), None)
     pace = live.pace(max((one.created_at for one in latest), default=None))
-    version = live.version(pace, len(webhooks), contact and contact.id, *((one.id, one.updated_at) for one in latest))
+    facts = [(one.id, one.updated_at) for one in latest]
+    version = live.version(pace, len(webhooks), contact and contact.id, arrived and arrived.id, facts)
     if live.is_shown(version):
         return live.UNCHANGED
     return page(
@@ -61,12 +69,20 @@ def _steps() -> Response | tuple[str, int]:
         "overview/_steps.html",
         name=person().name.split()[0],
         webhooks=webhooks,
+        in_sandbox=bool(sandbox.webhooks_of(workspace())),
         contact=contact,
         latest=latest,
         delivered=delivered,
         part=None if delivered else Live(url_for("overview.index", v=version), pace),
-        sample=exact.pretty(samples.sample_bodies()[EventType.CREATED]),
+        **_exact(arrived),
     )
+
+
+def _exact(arrived: SandboxRequest | None) -> dict[str, Any]:
+    """What the sandbox receiver got, or what a server will get."""
+    headers = [pair for pair in arrived.headers if pair[0] in SHOWN_HEADERS] if arrived else SAMPLE_HEADERS
+    body = arrived.body if arrived else samples.sample_bodies()[EventType.CREATED]
+    return {"arrived": arrived, "headers": exact.headers(headers), "body": exact.pretty(body)}
 
 
 def _delivered() -> bool:

@@ -4,7 +4,7 @@ import secrets
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Flask, Response, flash, g, make_response, redirect, render_template, request
+from flask import Flask, Response, current_app, flash, g, make_response, redirect, render_template, request, url_for
 from flask_limiter import RateLimitExceeded
 from flask_wtf.csrf import CSRFError
 from lucide import lucide_icon
@@ -52,6 +52,11 @@ def say(sentence: str) -> None:
     flash(sentence)
 
 
+def address_of(endpoint: str, **values: Any) -> str:
+    """The full address of a view, as receivers can reach it."""
+    return (current_app.config["URL"] or request.host_url.rstrip("/")) + url_for(endpoint, **values)
+
+
 def init_app(app: Flask) -> None:
     """Hook the headers, error pages and template words into the app."""
     app.before_request(_number_request)
@@ -85,8 +90,6 @@ def _http_error(error: HTTPException) -> BaseResponse:
 
 
 def _unexpected_error(error: Exception) -> BaseResponse:
-    from flask import current_app
-
     current_app.logger.exception("%s %s %s", getattr(g, "request_id", "-"), request.method, request.path)
     return _error_page(500, InternalServerError(original_exception=error))
 

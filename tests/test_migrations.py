@@ -1,25 +1,68 @@
-"""Migrations make the tables that the models describe, on both databases, from empty."""
+"""Migrations make the tables that the models describe, on both databases, from empty and from the version before."""
 
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from flask_migrate import downgrade, upgrade
+from sqlalchemy import text
 
 from portal import create_app
-from portal.extensions import Base, db
+from portal.extensions import Base, db, utcnow
 from tests.conftest import settings
 
 
-def test_from_empty_they_make_what_the_models_describe(fresh_database_url: str, tmp_path: Path) -> None:
+@pytest.fixture
+def empty(fresh_database_url: str, tmp_path: Path) -> Iterator[None]:
+    """An app on a database without tables, and without tables afterwards."""
     app = create_app(settings(fresh_database_url, "redis://127.0.0.1:1", tmp_path))
     with app.app_context():
-        upgrade()
-        with db.engine.connect() as connection:
-            context = MigrationContext.configure(connection, opts={"compare_type": True})
-            assert compare_metadata(context, Base.metadata) == []
+        yield
+        db.session.remove()
         downgrade(revision="base")
-        with db.engine.connect() as connection:
-            left = set(db.inspect(connection).get_table_names())
-        assert left == {"alembic_version"}
+        assert tables() == {"alembic_version"}
         db.engine.dispose()
+
+
+def tables() -> set[str]:
+    with db.engine.connect() as connection:
+        return set(db.inspect(connection).get_table_names())
+
+
+def differences() -> list[object]:
+    """What the models describe and the database does not have, and the other way round."""
+    with db.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        found: list[object] = compare_metadata(context, Base.metadata)
+        return found
+
+
+@pytest.mark.usefixtures("empty")
+def test_from_empty_they_make_what_the_models_describe() -> None:
+    upgrade()
+    assert differences() == []
+
+
+@pytest.mark.usefixtures("empty")
+def test_from_the_version_before_they_keep_what_is_there() -> None:
+    upgrade(revision="0001")
+    keys = {"a": uuid.uuid4().hex, "b": uuid.uuid4().hex, "webhook": uuid.uuid4().hex, "now": utcnow()}
+    with db.engine.begin() as connection:
+        for sql in (
+            "INSERT INTO workspace (id, name, created_at) VALUES (:a, 'Harbour Support', :now), (:b, 'Other', :now)",
+            "INSERT INTO webhook (id, workspace_id, url, event_types, secret, state, created_at, created_by, width,"
+            " failures) VALUES (:webhook, :a, 'https://a.example', '[]', 'x', 'active', :now, 'Dana', 1, 0)",
+        ):
+            connection.execute(text(sql), keys)
+    upgrade()
+    assert differences() == []
+    with db.engine.connect() as connection:
+        spaces = connection.execute(text("SELECT name, sandbox_mode FROM workspace ORDER BY name")).all()
+        tokens = set(connection.scalars(text("SELECT sandbox_token FROM workspace")))
+        owner = connection.scalar(text("SELECT name FROM workspace JOIN webhook ON webhook.workspace_id = workspace.id"))
+    assert [tuple(row) for row in spaces] == [("Harbour Support", "ok"), ("Other", "ok")]
+    assert len(tokens) == 2
+    assert owner == "Harbour Support"

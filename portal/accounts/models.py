@@ -1,5 +1,6 @@
 """Workspaces, the people in them, and the sessions in which they are signed in."""
 
+import secrets
 import uuid
 from datetime import datetime
 from enum import StrEnum
@@ -19,6 +20,20 @@ class Role(StrEnum):
     AGENT = "Agent"
 
 
+class SandboxMode(StrEnum):
+    """How a workspace's sandbox receiver answers."""
+
+    OK = "ok"
+    ERROR = "error"
+    SLOW = "slow"
+    GONE = "gone"
+
+
+def new_sandbox_token() -> str:
+    """Names a sandbox receiver in its address: unguessable, for who knows it may post there."""
+    return secrets.token_urlsafe(24)
+
+
 class Workspace(Base):
     """A tenant: every row belongs to one, and nobody sees another's."""
 
@@ -27,6 +42,8 @@ class Workspace(Base):
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
     name: Mapped[str] = mapped_column(String(100))
     created_at: Mapped[datetime] = mapped_column(default=utcnow)
+    sandbox_token: Mapped[str] = mapped_column(String(40), unique=True, default=new_sandbox_token)
+    sandbox_mode: Mapped[SandboxMode] = mapped_column(default=SandboxMode.OK)
 
 
 class User(Base):

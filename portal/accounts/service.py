@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import os
 import secrets
 import uuid
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ from flask import Flask, abort, current_app
 from flask_login import current_user, login_user, logout_user
 from sqlalchemy import Select, select
 
+from ..config import default_url
 from ..extensions import Base, db, hasher, login
 from .models import Membership, Role, Session, User, Workspace
 
@@ -132,4 +134,5 @@ def announce_signup(app: Flask) -> None:
     with app.app_context():
         token = signup_token()
         if token and may_sign_up():
-            print(f"First sign-up: {app.config['URL']}/signup with the token {token}", flush=True)
+            address = app.config["URL"] or default_url(os.environ)
+            print(f"First sign-up: {address}/signup with the token {token}", flush=True)

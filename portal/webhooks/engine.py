@@ -121,6 +121,16 @@ def record(token: str, letter: Letter, result: Result) -> bool:
     return held
 
 
+def bring_forward(webhook: Webhook) -> None:
+    """All heads are due now, paced by the ramp; the caller holds the webhook's lock."""
+    db.session.execute(
+        update(Delivery)
+        .where(Delivery.webhook_id == webhook.id, Delivery.status == Status.PENDING, Delivery.due_at.is_not(None))
+        .values(due_at=db_now())
+        .execution_options(synchronize_session=False)
+    )
+
+
 def _letter(delivery: Delivery, probing: bool, was_due: bool) -> Letter:
     number, now = delivery.attempts + 1, utcnow()
     trigger = Trigger.PROBE if probing and delivery.trigger == Trigger.AUTOMATIC else delivery.trigger
@@ -201,13 +211,8 @@ def _try_later(delivery: Delivery, letter: Letter, result: Result) -> None:
 
 
 def _receiver_answers(webhook: Webhook) -> None:
-    if webhook.probe_at is not None:  # it is back: all heads are due, paced by the ramp
-        db.session.execute(
-            update(Delivery)
-            .where(Delivery.webhook_id == webhook.id, Delivery.status == Status.PENDING, Delivery.due_at.is_not(None))
-            .values(due_at=db_now())
-            .execution_options(synchronize_session=False)
-        )
+    if webhook.probe_at is not None:  # it is back
+        bring_forward(webhook)
     webhook.width = wider(webhook.width)
     webhook.failures, webhook.last_failed_id, webhook.failing_since, webhook.probe_at = 0, None, None, None
 

@@ -47,13 +47,22 @@ def new() -> Response:
     """The form of a new webhook; once saved, its secret, which nobody can read again."""
     form = WebhookForm()
     if not form.validate_on_submit():
-        return _form_page(form, url_for("webhooks.new"))
+        return form_page(form, url_for("webhooks.new"))
     secret = signing.new_secret()
     webhook = Webhook(workspace_id=workspace().id, created_by=person().name, secret=signing.seal(secret))
     form.fill(webhook)
     db.session.add(webhook)
     db.session.commit()
     return page("webhooks/index.html", "webhooks/_secret.html", SAVED, secret=secret, webhook=webhook, **_list())
+
+
+def form_page(form: WebhookForm, action: str, webhook: Webhook | None = None) -> Response:
+    """The form of a webhook, on its page; 422 when it was sent and has problems."""
+    status = FAILED if form.is_submitted() else 200
+    peeks = {event_type: exact.pretty(body) for event_type, body in samples.sample_bodies().items()}
+    values = {"form": form, "action": action, "peeks": peeks, "about": sentences.ABOUT, "warning": URL_WARNING}
+    template = "webhooks/edit.html" if webhook else "webhooks/index.html"
+    return page(template, "webhooks/_form.html", status, webhook=webhook, **values, **({} if webhook else _list()))
 
 
 @blueprint.post("/apps/webhooks/check")
@@ -82,7 +91,7 @@ def edit(webhook_id: UUID) -> Response:
     webhook = _webhook(webhook_id)
     form = WebhookForm.of(webhook)
     if not form.validate_on_submit():
-        return _form_page(form, url_for("webhooks.edit", webhook_id=webhook.id), webhook)
+        return form_page(form, url_for("webhooks.edit", webhook_id=webhook.id), webhook)
     form.fill(webhook)
     db.session.commit()
     say("Webhook saved.")
@@ -175,14 +184,6 @@ def _list() -> dict[str, Any]:
     webhooks = readings.living(workspace().id)
     part = Live(url_for("webhooks.index", v=_pulse()))
     return {"webhooks": webhooks, "figures": readings.read(webhooks), "mood": sentences.mood, "part": part}
-
-
-def _form_page(form: WebhookForm, action: str, webhook: Webhook | None = None) -> Response:
-    status = FAILED if form.is_submitted() else 200
-    peeks = {event_type: exact.pretty(body) for event_type, body in samples.sample_bodies().items()}
-    values = {"form": form, "action": action, "peeks": peeks, "about": sentences.ABOUT, "warning": URL_WARNING}
-    template = "webhooks/edit.html" if webhook else "webhooks/index.html"
-    return page(template, "webhooks/_form.html", status, webhook=webhook, **values, **({} if webhook else _list()))
 
 
 def _facts(webhook: Webhook, version: str) -> dict[str, Any]:
