@@ -101,7 +101,8 @@ def _error_page(code: int, error: HTTPException) -> BaseResponse:
     values = {"code": code, "kind": kind, "request_id": getattr(g, "request_id", "-")}
     response = page("errors/page.html", "errors/_error.html", code, **values)
     if isinstance(error, RateLimitExceeded):
-        response.headers["Retry-After"] = "60"
+        assert error.limit is not None
+        response.headers["Retry-After"] = str(error.limit.limit.get_expiry())
     return response
 
 

@@ -23,6 +23,8 @@ SLOW_SECONDS = 16
 """A second longer than deliveries wait for an answer."""
 SLOW_AT_ONCE = 2
 """Slow answers hold a web thread each: a process refuses more of them than this, so that people get through."""
+RATE = "100/second"
+"""What one address takes: it is public, and each request is a row."""
 ANSWERS = {SandboxMode.OK: 200, SandboxMode.ERROR: 500, SandboxMode.GONE: 410}
 BUSY = 503
 

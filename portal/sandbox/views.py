@@ -95,7 +95,7 @@ def fill() -> BaseResponse | str:
 @blueprint.route("/sandbox/<token>", methods=["GET", "POST"])
 @public
 @csrf.exempt  # type: ignore[untyped-decorator]  # Flask-WTF is not typed
-@limiter.limit("20/second;600/minute", key_func=lambda: f"sandbox {request.path}", methods=["POST"])
+@limiter.limit(lambda: service.RATE, key_func=lambda: f"sandbox {request.path}", methods=["POST"])
 def receive(token: str) -> BaseResponse:
     """Take whatever is posted here. People who open the address are shown what came."""
     if request.method == "GET":

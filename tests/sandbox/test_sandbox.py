@@ -225,3 +225,11 @@ def test_one_workspace_failing_does_not_make_another_fail(
     make_fail(stranger, "error")
     assert post(app, address).status_code == 200
     assert db.session.get_one(Workspace, dana.workspace_id).sandbox_mode is SandboxMode.OK
+
+
+def test_a_flood_is_asked_to_come_again_later(app: Flask, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "RATE", "2/hour")
+    assert [post(app, address).status_code for _ in range(2)] == [200, 200]
+    refused = post(app, address)
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "3600")
+    assert len(arrived()) == 2
