@@ -33,6 +33,8 @@ slow_slots = BoundedSemaphore(SLOW_AT_ONCE)
 
 def find(token: str) -> Workspace | None:
     """The workspace whose sandbox has this address."""
+    if not token.isprintable():  # PostgreSQL takes no NUL
+        return None
     return db.session.scalars(select(Workspace).where(Workspace.sandbox_token == token)).one_or_none()
 
 
