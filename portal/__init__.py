@@ -12,6 +12,7 @@ from . import cli, config, health, jobs, overview, web
 from .accounts import views as accounts
 from .contacts import payload
 from .contacts import views as contacts
+from .docs import views as docs
 from .extensions import csrf, db, limiter, login, migrate
 from .sandbox import views as sandbox
 from .webhooks import log, publisher, samples
@@ -38,7 +39,7 @@ def create_app(settings: Mapping[str, Any] | None = None) -> Flask:
     jobs.init_app(app)
     publisher.init_app(app)
     samples.init_app(app, payload.sample)
-    for feature in (overview, accounts, contacts, webhooks, log, sandbox, health):
+    for feature in (overview, accounts, contacts, webhooks, log, sandbox, docs, health):
         app.register_blueprint(feature.blueprint)
     cli.init_app(app)
     _serve(app)

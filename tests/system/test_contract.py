@@ -4,9 +4,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import jsonschema
 import pytest
 from standardwebhooks import Webhook as Verifier
 
+from portal.contacts.schema import body_schema
+from portal.webhooks.models import EventType
 from tests.receiving import Got, Receiver, receiving
 from tests.system.installation import Browser, Installation
 
@@ -108,6 +111,11 @@ def test_they_are_as_the_vendor_promises(got: list[Got]) -> None:
         assert re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", contact["id"])
         assert re.fullmatch(r"[0-9]{13}", contact["createdTime"])
     assert deleted == {"event": "ContactDeleted", "ids": [created["contacts"][0]["id"]]}
+
+
+def test_what_arrives_fits_the_schema_of_its_event(got: list[Got]) -> None:
+    for one, event_type in zip(got, EventType, strict=True):
+        jsonschema.validate(one.json, body_schema(event_type), jsonschema.Draft202012Validator)
 
 
 def test_the_time_of_the_last_update_is_null_until_the_first(got: list[Got]) -> None:

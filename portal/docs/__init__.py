@@ -1,0 +1,1 @@
+"""How to receive webhooks, for the developer on the other side: one page for people, schemas for machines."""
