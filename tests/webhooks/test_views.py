@@ -1,15 +1,12 @@
 """Apps & Integrations and the webhooks, as a person uses them."""
 
 import re
-import uuid
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
-import pytest
 from werkzeug.test import TestResponse
 
 from portal.extensions import db, utcnow
-from portal.webhooks import publisher, signing
+from portal.webhooks import signing
 from portal.webhooks.models import Delivery, EventType, PauseReason, State, Status, Trigger, Webhook
 from tests.conftest import Person
 from tests.webhooks.conftest import HTMX, Deliver
@@ -232,34 +229,3 @@ class TestSendTest:
         db.session.commit()
         answer = dana.client.post(f"/apps/webhooks/{webhook.id}/test", data={"event_type": "ContactDeleted"})
         assert answer.status_code == 400
-
-
-ROUTES = ["", "/edit", "/edit!", "/pause!", "/resume!", "/rotate!", "/delete!", "/test!"]
-
-
-@pytest.mark.parametrize("route", ROUTES)
-def test_another_workspaces_webhook_answers_like_a_missing_one(
-    dana: Person, stranger: Person, webhook: Webhook, route: str
-) -> None:
-    def ask(key: object) -> tuple[int, str]:
-        path = f"/apps/webhooks/{key}{route.rstrip('!')}"
-        answer = stranger.client.post(path, data=FORM) if route.endswith("!") else stranger.client.get(path)
-        return answer.status_code, re.sub(r'"X-CSRFToken": "[^"]+"|value="[^"]+"', "", answer.text)
-
-    assert ask(webhook.id) == ask(uuid.uuid4())
-    assert ask(webhook.id)[0] == ask("no-id")[0] == 404
-    assert fresh(webhook).state == State.ACTIVE
-
-
-def test_another_workspaces_webhooks_are_nowhere_to_be_seen(stranger: Person, webhook: Webhook) -> None:
-    for address in ("/apps", "/apps/webhooks", "/deliveries"):
-        assert "hooks.acme" not in stranger.client.get(address).text
-    assert "None yet" in stranger.client.get("/apps").text
-
-
-def test_a_test_of_another_workspace_is_missing_too(
-    dana: Person, stranger: Person, webhook: Webhook, deliver: Callable[..., Delivery]
-) -> None:
-    delivery = publisher.send_test(webhook, EventType.CREATED, "Dana")
-    db.session.commit()
-    assert stranger.client.get(f"/apps/webhooks/tests/{delivery.id}").status_code == 404

@@ -1,0 +1,99 @@
+"""Every route: who may call it, what it names and what is sent to it. A new route needs a row here."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from flask import Flask
+
+from tests.conftest import PASSWORD
+
+CONTACT = {
+    "email": "changed@example.com", "phone_number": "", "whatsapp_number": "", "avatar_url": "", "owner": "",
+    "lead_stage": "Lead", "priority": "Low",
+}  # fmt: skip
+WEBHOOK = {"ContactDeleted": "y", "url": "https://changed.example/hook"}
+
+
+@dataclass(frozen=True)
+class Route:
+    """An endpoint with one of its methods; those that are not public are for members."""
+
+    endpoint: str
+    method: str = "GET"
+    names: str = ""
+    """What the id in its address names: a table, or a thing of the world that `tests/world.py` makes."""
+    form: Mapping[str, str] = field(default_factory=dict)
+    """Fields that it accepts; {id} is the id in the address, {email} that of the person whose world it is."""
+    changes: bool = False
+    public: int = 0
+    """The status that those without a session get; 0 where they are asked to log in."""
+    csrf: bool = True
+    """Whether a POST needs the token of the page that it comes from."""
+
+    def address(self, app: Flask, key: object = "") -> str:
+        """Its path with that id."""
+        rule = next(rule for rule in app.url_map.iter_rules(self.endpoint) if self.method in (rule.methods or ()))
+        return re.sub("<.+?>", str(key), rule.rule)
+
+    def filled(self, key: object, email: str = "") -> dict[str, str]:
+        """What is sent to it about the thing with that id."""
+        return {name.format(id=key): value.format(id=key, email=email) for name, value in self.form.items()}
+
+
+def change(endpoint: str, names: str = "", form: Mapping[str, str] | None = None) -> Route:
+    """A POST that changes rows."""
+    return Route(endpoint, "POST", names, form or {}, changes=True)
+
+
+SIGNUP = {"workspace": "W", "name": "N", "email": "{id}@example.com", "password": PASSWORD}
+TAG = {"{id}-name": "Changed", "{id}-color": "#123456"}
+
+ROUTES = [
+    Route("accounts.log_in", public=200),
+    Route("accounts.log_in", "POST", form={"email": "{email}", "password": PASSWORD}, changes=True, public=303),
+    Route("accounts.settings"),
+    Route("accounts.signup", public=200),
+    Route("accounts.signup", "POST", form=SIGNUP, changes=True, public=303),
+    Route("contacts.edit", names="contact"),
+    Route("contacts.index"),
+    Route("contacts.new"),
+    Route("contacts.show", names="contact"),
+    Route("contacts.tags"),
+    change("contacts.delete", "contact"),
+    change("contacts.delete_tag", "tag"),
+    change("contacts.edit", "contact", CONTACT),
+    change("contacts.edit_tag", "tag", TAG),
+    change("contacts.new", form=CONTACT),
+    change("contacts.tags", form={"new-name": "Changed", "new-color": "#123456"}),
+    Route("deliveries.index"),
+    Route("deliveries.show", names="delivery"),
+    change("deliveries.resend", "delivery"),
+    Route("docs.asyncapi", public=200),
+    Route("docs.receiving", public=200),
+    Route("docs.schema", names="schema", public=200),
+    Route("health.show", public=200),
+    Route("overview.index"),
+    change("overview.add_sample"),
+    Route("sandbox.fill"),
+    Route("sandbox.receive", names="sandbox", public=302),
+    Route("sandbox.receive", "POST", "sandbox", changes=True, public=200, csrf=False),
+    Route("sandbox.show"),
+    change("sandbox.set_mode", form={"mode": "error"}),
+    change("sandbox.use"),
+    Route("webhooks.apps"),
+    Route("webhooks.edit", names="webhook"),
+    Route("webhooks.index"),
+    Route("webhooks.new"),
+    Route("webhooks.show", names="webhook"),
+    Route("webhooks.test_result", names="delivery"),
+    Route("webhooks.check", "POST", form=WEBHOOK),
+    change("webhooks.delete", "webhook"),
+    change("webhooks.edit", "webhook", WEBHOOK),
+    change("webhooks.new", form=WEBHOOK),
+    change("webhooks.pause", "webhook"),
+    change("webhooks.resume", "webhook"),
+    change("webhooks.rotate", "webhook"),
+    change("webhooks.test", "webhook"),
+    change("accounts.log_out"),  # the last one: it ends the session that the others need
+]

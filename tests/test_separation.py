@@ -1,0 +1,206 @@
+"""Nobody sees or changes what is another workspace's: every route of the portal, as page and as fragment."""
+
+import re
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from portal.extensions import limiter
+from tests.conftest import Person
+from tests.routes import CONTACT, ROUTES, Route
+from tests.world import World, all_rows, plant, rows_of
+
+FORMS: tuple[dict[str, str], ...] = ({}, {"HX-Request": "true", "HX-Request-Type": "partial"})
+"""The headers that ask for a page, and those that ask for a fragment."""
+NAMING = [route for route in ROUTES if route.names and not route.public]
+OPEN = [route for route in ROUTES if route.public]
+CLOSED = [route for route in ROUTES if not route.public]
+POSTS = [route for route in ROUTES if route.method == "POST" and route.csrf]
+GETS = [route for route in ROUTES if route.method == "GET"]
+MALFORMED = ("1", "None", "%00", "%F0%9F%92%A5", "..%2f..", "' or 1=1 --", "00000000-0000-4000-8000-00000000000")
+OTHER_METHODS = ("HEAD", "OPTIONS", "DELETE")
+LOOKING = (
+    "/contacts?q=zq",
+    "/contacts?q={contact}",
+    "/deliveries?q=zq",
+    "/deliveries?q={event}",
+    "/deliveries?q={delivery}",
+    "/deliveries?webhook={webhook}",
+    "/deliveries?contact={contact}",
+    "/deliveries?before=9999999999_{delivery}",
+    "/deliveries?after=0_{delivery}",
+    "/apps/sandbox?request={sandbox_request}",
+)
+"""Where one can ask for what is another's."""
+
+
+@pytest.fixture(autouse=True)
+def no_limits(app: Flask) -> Iterator[None]:
+    """The walk is faster than people are."""
+    limiter.enabled = False
+    yield
+    limiter.enabled = True
+
+
+@pytest.fixture
+def world(dana: Person) -> World:
+    return plant(dana, "zq")
+
+
+def ask(client: FlaskClient, app: Flask, route: Route, key: object = "", email: str = "", **how: Any) -> TestResponse:
+    """Call the route about the thing with that id."""
+    how = {"method": route.method, "data": route.filled(key, email), **how}
+    if how["method"] in ("GET", "HEAD", "OPTIONS"):
+        del how["data"]
+    return client.open(route.address(app, key), **how)
+
+
+def plain(answer: TestResponse, key: object = "") -> tuple[int, list[str], str]:
+    """An answer without what is made anew for each request, and without the id that was asked for."""
+    headers = [f"{name}: {value}" for name, value in answer.headers if name not in ("Set-Cookie", "Content-Length")]
+    text = re.sub(r"[\w.-]{60,}", "a CSRF token", answer.text)
+    return answer.status_code, [header.replace(str(key), "ID") for header in sorted(headers)], text
+
+
+def test_every_route_has_its_row_and_every_row_its_route(app: Flask) -> None:
+    there = {
+        (rule.endpoint, method)
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        if rule.endpoint != "static"
+    }
+    rows = [(route.endpoint, route.method) for route in ROUTES]
+    assert sorted(rows) == sorted(there)
+
+
+def test_each_row_is_true_of_those_who_may(app: Flask, sign_up: Callable[..., Person]) -> None:
+    """What the other tests see refused is something that works, and a POST that changes rows does change some."""
+    dana = sign_up()
+    world = plant(dana, "zq")
+    for route in ROUTES:
+        if route.changes:
+            dana = sign_up()
+            world = plant(dana, "zq")
+        client = app.test_client() if route.public else dana.client
+        before = all_rows()
+        answer = ask(client, app, route, world.get(route.names, uuid.uuid4()), dana.email)
+        assert answer.status_code < 400, route
+        assert (all_rows() != before) == route.changes, route
+
+
+@pytest.mark.parametrize("headers", FORMS, ids=["page", "fragment"])
+def test_those_without_a_session_are_asked_to_log_in(
+    app: Flask, dana: Person, world: World, headers: dict[str, str]
+) -> None:
+    before = rows_of(dana)
+    for route in CLOSED:
+        for key in (world.get(route.names, ""), uuid.uuid4()):
+            answer = ask(app.test_client(), app, route, key, headers=headers)
+            address = route.address(app, key)
+            login = f"/login?next={address}" if route.method == "GET" and address != "/" else "/login"
+            expected = (204, None, login) if headers else (303, login, None)
+            assert (answer.status_code, answer.location, answer.headers.get("HX-Redirect")) == expected, route
+            assert "zq" not in answer.text, route
+    assert rows_of(dana) == before
+
+
+def test_those_without_a_session_get_what_is_public_and_nothing_else(app: Flask, dana: Person, world: World) -> None:
+    for route in OPEN:
+        answer = ask(app.test_client(), app, route, world.get(route.names, uuid.uuid4()), dana.email)
+        assert answer.status_code == route.public, route
+        assert "zq" not in answer.text, route
+
+
+@pytest.mark.parametrize("headers", FORMS, ids=["page", "fragment"])
+def test_what_is_another_workspaces_answers_like_what_is_missing_and_stays_as_it_is(
+    app: Flask, dana: Person, stranger: Person, world: World, headers: dict[str, str]
+) -> None:
+    before = rows_of(dana)
+    for route in NAMING:
+        for method in (route.method, *OTHER_METHODS):
+            foreign, missing = (
+                plain(ask(stranger.client, app, route, key, headers=headers, method=method), key)
+                for key in (world[route.names], uuid.uuid4())
+            )
+            assert foreign == missing, (route, method)
+            assert foreign[0] == 404 or method in OTHER_METHODS, route
+        assert rows_of(dana) == before, route
+
+
+@pytest.mark.parametrize("headers", FORMS, ids=["page", "fragment"])
+def test_what_a_stranger_does_at_home_changes_nothing_elsewhere(
+    app: Flask, dana: Person, stranger: Person, world: World, headers: dict[str, str]
+) -> None:
+    theirs, before = plant(stranger, "yq"), rows_of(dana)
+    for route in CLOSED:
+        if route.method == "POST":
+            ask(stranger.client, app, route, theirs.get(route.names, ""), headers=headers)
+            assert rows_of(dana) == before, route
+
+
+def test_no_page_shows_a_word_or_an_id_of_another_workspace(app: Flask, sign_up: Callable[..., Person]) -> None:
+    """The owner sees words of every table, the stranger none of them: as a newcomer, at work, and looking for them."""
+    dana, sam = sign_up("zquser_account.name", "zqworkspace.name"), sign_up("Sam Stranger", "Elsewhere")
+    world = plant(dana, "zq")
+    shown = "".join(text for _, text in pages_of(app, dana, world))
+    tables = "attempt contact event sandbox_request subject tag user_account webhook workspace"
+    assert sorted(set(re.findall(r"zq(\w+)\.", shown))) == tables.split()
+    ids = [str(key) for kind, key in world.items() if key and kind != "schema"]
+    assert sum(key in shown for key in ids) > 5
+    for theirs in ({}, plant(sam, "yq")):
+        for address, text in pages_of(app, sam, theirs):
+            assert not [word for word in ("zq", *ids) if word in text], address
+    for address in LOOKING:
+        for headers in FORMS:
+            text = sam.client.get(address.format(**world), headers=headers).text
+            assert not re.findall(r"zq\w+\.", text), address
+
+
+def test_nobody_of_another_workspace_can_be_made_an_owner(app: Flask, dana: Person, stranger: Person) -> None:
+    before = all_rows()
+    answer = stranger.client.post("/contacts/new", data=CONTACT | {"owner": str(dana.user_id)})
+    assert (answer.status_code, "Owner is one of the list" in answer.text) == (422, True)
+    assert dana.name not in answer.text
+    assert all_rows() == before
+
+
+def pages_of(app: Flask, person: Person, world: World) -> Iterator[tuple[str, str]]:
+    """All that a person can open, as pages and as fragments, with their addresses."""
+    for route in GETS:
+        if not route.names or route.names in world:
+            for headers in FORMS:
+                answer = ask(person.client, app, route, world.get(route.names, ""), headers=headers)
+                yield route.address(app), answer.text
+
+
+@pytest.mark.parametrize("headers", FORMS, ids=["page", "fragment"])
+def test_nothing_is_changed_without_the_pages_own_token(
+    app: Flask, dana: Person, stranger: Person, world: World, headers: dict[str, str]
+) -> None:
+    app.config["WTF_CSRF_ENABLED"] = True
+    another = re.findall(r'name="csrf_token" value="(.+?)"', stranger.client.get("/settings").text)[0]
+    before = rows_of(dana)
+    for route in POSTS:
+        form = route.filled(world.get(route.names, uuid.uuid4()), dana.email)
+        for client in (dana.client, app.test_client()):
+            for token in ({}, {"csrf_token": ""}, {"csrf_token": another}):
+                answer = ask(client, app, route, world.get(route.names, ""), data=form | token, headers=headers)
+                assert answer.status_code == 400, route
+                assert "This page is out of date" in answer.text, route
+                assert ("<html" in answer.text) == (not headers), route
+    assert rows_of(dana) == before
+
+
+def test_what_is_no_id_is_nothing(app: Flask, dana: Person, world: World) -> None:
+    before = rows_of(dana)
+    for route in ROUTES:
+        # The sandbox receiver sends whoever opens its address to its page, which asks them to log in.
+        if route.names and route.public != 302:
+            for key in MALFORMED:
+                assert ask(dana.client, app, route, key).status_code == 404, (route, key)
+    assert rows_of(dana) == before

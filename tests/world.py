@@ -1,0 +1,108 @@
+"""A workspace with a row in every table and a word of its own in every field, made from the models themselves."""
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Boolean, Column, Enum, Float, Integer, LargeBinary, Select, String, Table, Uuid, insert, select
+
+from portal.accounts.models import Workspace
+from portal.extensions import Base, UTCDateTime, db, utcnow
+from portal.webhooks import signing
+from portal.webhooks.models import EventType, State, Status, Trigger
+from tests.conftest import Person, numbers
+
+PEOPLE = {"workspace", "user_account", "membership", "user_session"}
+"""Made by signing up."""
+OTHERS = {"worker_beat", "lane_entry"}
+"""Without a workspace, and without a word of anybody's."""
+
+World = dict[str, Any]
+"""What can be named in an address, by its kind."""
+
+SHAPES: dict[str, Callable[[str], Any]] = {
+    "attempt.failure": lambda word: None,
+    "attempt.phases": lambda word: {},
+    "attempt.request_headers": lambda word: [["x-a", word]],
+    "attempt.response_headers": lambda word: [["x-b", word]],
+    "attempt.status": lambda word: 200,
+    "contact.custom_fields": lambda word: [{"name": word, "value": word}],
+    "delivery.last_failure": lambda word: None,
+    "delivery.status": lambda word: Status.SUCCEEDED,
+    "delivery.trigger": lambda word: Trigger.AUTOMATIC,
+    "event.is_test": lambda word: False,
+    "sandbox_request.headers": lambda word: [["x-c", word]],
+    "subject.changes": lambda word: {"firstName": [word, word]},
+    "tag.color": lambda word: "#ABCDEF",
+    "webhook.event_types": lambda word: [EventType.CREATED],
+    "webhook.headers": lambda word: signing.seal_headers({"x-d": word}),
+    "webhook.old_secret": lambda word: None,
+    "webhook.probe_at": lambda word: None,
+    "webhook.secret": lambda word: signing.seal(signing.new_secret()),
+    "webhook.state": lambda word: State.ACTIVE,
+    "webhook.url": lambda word: f"https://{word}.example/hook",
+}
+"""What is more than a word, by table and column."""
+
+
+def plant(person: Person, sign: str) -> World:
+    """Fill the person's workspace. Each word begins with `sign` and says which table and column it stands in."""
+    made: World = {"workspace": person.workspace_id, "user_account": person.user_id, "schema": "ContactCreated"}
+    for table in Base.metadata.sorted_tables:
+        if table.name not in PEOPLE | OTHERS:
+            row = {column.name: _value(table, column, made, sign) for column in table.columns}
+            db.session.execute(insert(table).values(row))
+            made[table.name] = row.get("id")
+    made["sandbox"] = db.session.get_one(Workspace, person.workspace_id).sandbox_token
+    db.session.commit()
+    return made
+
+
+def all_rows() -> list[tuple[Any, ...]]:
+    """Every row of the database."""
+    db.session.rollback()
+    return [(table.name, *row) for table in Base.metadata.sorted_tables for row in db.session.execute(_ordered(table))]
+
+
+def rows_of(person: Person) -> list[tuple[Any, ...]]:
+    """Every row that belongs to the person's workspace: it, or what it hangs on, holds an id of the workspace's."""
+    db.session.rollback()
+    ids: set[Any] = {person.workspace_id, person.user_id}
+    found = []
+    for table in Base.metadata.sorted_tables:
+        keys = [column.name for column in table.primary_key]
+        for row in db.session.execute(_ordered(table)).mappings():
+            if any(value in ids for value in row.values() if isinstance(value, str | uuid.UUID)):
+                ids.update(row[key] for key in keys if not isinstance(row[key], int))
+                found.append((table.name, *row.values()))
+    return found
+
+
+def _ordered(table: Table) -> Select[Any]:
+    return select(table).order_by(*table.primary_key)
+
+
+def _value(table: Table, column: Column[Any], made: World, sign: str) -> Any:
+    """What stands in that column: a shape, an id of what was made before, or by its type."""
+    place = f"{table.name}.{column.name}"
+    if place in SHAPES:
+        return SHAPES[place](sign + place)
+    if place == "contact.owner":
+        return str(made["user_account"])
+    if column.foreign_keys:
+        return made[next(iter(column.foreign_keys)).column.table.name]
+    if isinstance(column.type, Uuid):
+        return uuid.uuid4() if column.primary_key else made["contact"]
+    if place == "event.id":
+        return f"msg_{sign}{next(numbers)}"
+    return _plain(column, sign + place)
+
+
+def _plain(column: Column[Any], word: str) -> Any:
+    if isinstance(column.type, Enum):
+        return column.type.python_type(column.type.enums[0])
+    if isinstance(column.type, String):
+        assert len(word) <= (column.type.length or len(word)), f"{word} is too long for its column"
+        return word
+    values = {LargeBinary: word.encode(), UTCDateTime: utcnow(), Boolean: True, Float: 1.0, Integer: next(numbers)}
+    return next(value for kind, value in values.items() if isinstance(column.type, kind))
