@@ -5,7 +5,7 @@ READY := .venv/ready
 READY_DEV := .venv/ready-dev
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run receive test check screenshots clean
+.PHONY: help run receive test check screenshots bench clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -28,9 +28,13 @@ check: $(READY_DEV) ## Format, lint, check types and imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-screenshots: $(READY_DEV) ## Take pictures of the key screens into test-results/screenshots
+screenshots: $(READY_DEV) ## Take pictures of the key screens, and the moving one of the README
 	@$(BIN)/python tests/browser.py
 	$(BIN)/python -m tests.e2e.screenshots
+
+bench: $(READY_DEV) ## Measure speed and size, and write docs/performance.md
+	@$(BIN)/python tests/browser.py
+	@$(BIN)/python -m tests.bench
 
 clean: ## Remove what was installed, and keep all data
 	rm -rf .venv static/vendor

@@ -1,4 +1,4 @@
-/* Small things that HTML and htmx do not do: theme, countdowns, copying, toasts. Every page works without it. */
+/* Small things that HTML and htmx do not do: theme, countdowns, copying, toasts, news from other tabs. Every page works without it. */
 "use strict";
 
 (() => {
@@ -54,9 +54,26 @@
     if ("dismiss" in target.dataset) target.closest(".said").remove();
   });
 
+  // A form that htmx does not send: what was pressed says so at once, and is not sent twice.
+  document.addEventListener("submit", (event) => {
+    if (!event.submitter || event.defaultPrevented) return;
+    if (event.submitter.ariaBusy) event.preventDefault();
+    event.submitter.ariaBusy = "true";
+  });
+  addEventListener("pageshow", () => {
+    for (const button of document.querySelectorAll("[aria-busy]")) button.ariaBusy = null; // the page came back as it was left
+  });
+
+  // A page that opens may show what was just saved: what is live in other tabs asks at once instead of when its time comes.
+  const tabs = new BroadcastChannel("tabs");
+  tabs.onmessage = () => {
+    for (const part of document.querySelectorAll("[hx-trigger^=every]")) part.dispatchEvent(new Event("every"));
+  };
+
   document.addEventListener("DOMContentLoaded", () => {
     nameTheme();
     settle();
+    tabs.postMessage("opened");
     setInterval(tick, 1000);
     setTimeout(() => { for (const toast of document.querySelectorAll("#toasts .said")) toast.remove(); }, 8000);
   });

@@ -1,5 +1,7 @@
 """Every page: safe headers, errors that a person can read, whole page or fragment at the same address."""
 
+import gzip
+
 import pytest
 from flask import Flask, abort
 from flask.testing import FlaskClient
@@ -24,6 +26,19 @@ def test_every_page_has_the_headers_of_a_safe_one(app: Flask, dana: Person) -> N
         assert headers["Content-Security-Policy"].startswith("default-src 'none'"), address
         assert headers["X-Content-Type-Options"] == "nosniff", address
         assert headers["Cache-Control"] == "no-store", address
+
+
+def test_pages_travel_compressed_and_hide_their_exact_size(dana: Person) -> None:
+    plain = dana.client.get("/contacts/new")
+    packed = [dana.client.get("/contacts/new", headers={"Accept-Encoding": "gzip"}) for _ in range(10)]
+    assert "Content-Encoding" not in plain.headers
+    assert all("Accept-Encoding" in answer.headers["Vary"] for answer in (plain, *packed))
+    for answer in packed:
+        assert answer.headers["Content-Encoding"] == "gzip"
+        assert int(answer.headers["Content-Length"]) == len(answer.data) < len(plain.data) / 3
+        assert gzip.decompress(answer.data).endswith(b"</html>")
+    names = {len(answer.data[10:].split(b"\0")[0]) for answer in packed}
+    assert len(names) > 1
 
 
 @pytest.mark.parametrize(
@@ -130,3 +145,8 @@ def test_health_says_503_when_saving_would_fail(app: Flask, monkeypatch: pytest.
     assert answer.status_code == 503
     assert answer.json
     assert answer.json["database"] == "down"
+
+
+def test_a_refused_method_says_which_ones_are_taken(dana: Person) -> None:
+    assert {"GET", "POST"} <= set(dana.client.delete("/contacts/new").allow)
+    assert "DELETE" not in dana.client.delete("/contacts/new").allow

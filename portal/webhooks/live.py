@@ -25,6 +25,11 @@ class Live:
     address: str
     pace: str = CALM
 
+    @property
+    def is_quick(self) -> bool:
+        """Whether something is under way."""
+        return self.pace == QUICK
+
 
 def version(*facts: object) -> str:
     """A short name of what a part shows, for the `v` of its address: it changes when one of the facts does."""

@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser as Chromium
@@ -50,22 +51,29 @@ def receiver() -> Iterator[Receiver]:
         yield one
 
 
-@pytest.fixture
-def page(chromium: Chromium, portal: Installation) -> Iterator[Page]:
+@contextmanager
+def opened(chromium: Chromium, portal: Installation, **options: Any) -> Iterator[Page]:
     """A fresh browser window; any message of the page's security policy or script error fails the test."""
-    context = chromium.new_context(base_url=portal.url)
+    context = chromium.new_context(base_url=portal.url, **options)
     context.set_default_timeout(LIMIT)
-    opened, trouble = context.new_page(), []
-    opened.on("console", lambda message: trouble.append(message.text) if message.type == "error" else None)
-    opened.on("pageerror", lambda error: trouble.append(str(error)))
-    yield opened
+    page, trouble = context.new_page(), []
+    page.on("console", lambda message: trouble.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: trouble.append(str(error)))
+    yield page
     context.close()
     unexpected = [one for one in trouble if "the server responded with a status of 4" not in one]
     assert unexpected == []
 
 
-def picture(page: Page, name: str) -> None:
-    """Keep a screenshot where a person can look at it."""
-    folder = Path("test-results")
-    folder.mkdir(exist_ok=True)
-    page.screenshot(path=str(folder / f"{name}.png"), full_page=True)
+@pytest.fixture
+def page(chromium: Chromium, portal: Installation) -> Iterator[Page]:
+    """A fresh browser window."""
+    with opened(chromium, portal) as made:
+        yield made
+
+
+@pytest.fixture
+def page_without_scripts(chromium: Chromium, portal: Installation) -> Iterator[Page]:
+    """A fresh window of a browser that runs no JavaScript."""
+    with opened(chromium, portal, java_script_enabled=False) as made:
+        yield made
