@@ -170,7 +170,7 @@ def test_the_timeline_tells_who_changed_what(dana: Any, allen: str, typed: Typed
 @pytest.mark.usefixtures("webhook")
 def test_the_timeline_asks_again_until_everything_is_delivered(dana: Any, allen: str) -> None:
     page = dana.client.get(allen).text
-    poll = html.unescape(re.findall(r'id="timeline" hx-get="([^"]+)" hx-trigger="every 300ms"', page)[0])
+    poll = html.unescape(re.findall(r'id="timeline" hx-get="([^"]+)" hx-trigger="every 300ms', page)[0])
     assert dana.client.get(poll, headers=HTMX).status_code == 204
     delivery = db.session.scalars(select(Delivery)).one()
     assert f"/deliveries/{delivery.id}" in page

@@ -208,7 +208,7 @@ class TestLive:
         monkeypatch.setattr(live, "STALE_SECONDS", 10**12)
         deliver()
         page = dana.client.get("/deliveries").text
-        assert 'hx-trigger="every 300ms"' in page
+        assert 'hx-trigger="every 300ms, load delay:100ms"' in page
         address = polled(page, "log")
         later = utcnow() + timedelta(seconds=6)
         monkeypatch.setattr(live, "utcnow", lambda: later)

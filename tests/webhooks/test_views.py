@@ -213,7 +213,7 @@ class TestSendTest:
         self, dana: Person, webhook: Webhook, stopped_clock: datetime
     ) -> None:
         part = dana.client.post(f"/apps/webhooks/{webhook.id}/test", headers=HTMX).text
-        assert 'hx-trigger="every 300ms"' in part
+        assert 'hx-trigger="every 300ms, load delay:100ms"' in part
         address = polled(part, "test-result")
         assert dana.client.get(address, headers=HTMX).status_code == 204
         delivery = db.session.query(Delivery).one()
