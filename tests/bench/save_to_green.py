@@ -30,7 +30,8 @@ WAYS = {
 MEANING = """\
 A page that shows something under way asks every 300 ms for 5 s, so a row turns green at the first of these questions
 after the answer came: much of the time above is that wait. A page open in another tab of the same browser asks as soon
-as a new page opens beside it. On somebody else's screen a change shows when that page asks next, within 2 s.
+as a new page opens beside it. On somebody else's screen a change shows when that page asks next, within about 2 s.
+Other work on the machine makes all of it slower: the load above tells how idle it was.
 """
 # Both moments are taken inside the browser, on one clock, so that the driver's own pace is not measured.
 WATCH = """
