@@ -91,8 +91,11 @@ def _add_headers(response: Response) -> Response:
 
 
 def _compress(response: Response) -> Response:
-    """Shrink a page to a fifth. The name in the gzip header has a random length: who listens on the line can't tell
-    from the size whether a guess that was put into the page repeats a secret of the page (BREACH)."""
+    """Shrink a page to a fifth.
+
+    Other sites can't have pages made with a person's session (SameSite), so that they can't guess secrets from sizes
+    (BREACH). A name of random length in the gzip header blurs the size beside that.
+    """
     response.vary.add("Accept-Encoding")
     if response.mimetype == "text/html" and request.accept_encodings["gzip"] and response.content_length:
         packed = io.BytesIO()
