@@ -121,7 +121,18 @@ def database_url(request: pytest.FixtureRequest, empty_databases: dict[str, str]
         db.engine.dispose()
 
 
-@pytest.fixture(scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in DATABASES])
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What runs on a whole installation stays together in one process of the test run: each would start its own."""
+    for item in items:
+        if isinstance(item, pytest.Function) and "fresh_database_url" in item.fixturenames:
+            name = item.callspec.params["fresh_database_url"]
+            item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{name}"))
+        elif item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+@pytest.fixture(scope="module", params=DATABASES)
 def fresh_database_url(
     request: pytest.FixtureRequest, postgres_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:

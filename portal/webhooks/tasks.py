@@ -34,7 +34,7 @@ def drain(webhook_id: str) -> None:
     if not lease.take():
         return  # another drain has it, and looks once more after it let go
     try:
-        with outbound.Connections() as connections:
+        with outbound.Connections(owner=key) as connections:
             Drain(lease, connections).run()
     finally:
         db.session.rollback()

@@ -169,8 +169,10 @@ def deliveries(dana: Browser, world: World) -> World:
     """One delivery of each kind."""
 
     def one(name: str, kind: str, query: str = "") -> str:
-        log = dana.get(f"/deliveries?webhook={world[f'webhook-{name}']}{query}").text
-        return first(rf'<tr id="d-([0-9a-f-]{{36}})"(?:(?!</tr>).)*{kind}', log)
+        address = f"/deliveries?webhook={world[f'webhook-{name}']}{query}"
+        row = re.compile(rf'<tr id="d-([0-9a-f-]{{36}})"(?:(?!</tr>).)*{kind}', re.S)
+        found: re.Match[str] = until(lambda: row.search(dana.get(address).text), f"a delivery: {kind}")
+        return found[1]
 
     return {
         "delivery-succeeded": one("healthy", "204"),

@@ -6,7 +6,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.e2e.test_six_steps import PASSWORD, sign_up
 from tests.receiving import Receiver
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 TABS = 60
 """More than any page has up to what is looked for."""

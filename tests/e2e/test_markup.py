@@ -20,7 +20,7 @@ from tests.contacts.conftest import Fields
 from tests.e2e.payloads import LONG, PAYLOADS
 from tests.system.installation import PASSWORD, Browser, Installation, until
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 ASCII = [one for one in PAYLOADS if one.isascii()]
 TAGS = [one for one in PAYLOADS if "," not in one]

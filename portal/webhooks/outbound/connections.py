@@ -10,7 +10,7 @@ import logging
 import socket
 import ssl
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.client import HTTPResponse
@@ -38,10 +38,11 @@ _OWN_FAULT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM,
 class Connection(HTTPConnection):
     """A connection to one receiver, http or https, carrying one exchange at a time."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, owner: Hashable) -> None:
         target = exchange.target
         super().__init__(target.host, target.port)
         self.exchange = exchange
+        self.owner = owner
         self.origin = _origin(target)
         self.address: Address | None = None  # to which it is connected
         self.pool = _PoolOfOne(self)
@@ -49,7 +50,7 @@ class Connection(HTTPConnection):
     def connect(self) -> None:
         """Look up, check, connect, shake hands. Raises Failed."""
         exchange = self.exchange
-        addresses = _checked_addresses(exchange)
+        addresses = _checked_addresses(exchange, self.owner)
         with exchange.phase("connect"):
             self.address, self.sock = _connect(exchange, addresses)
         exchange.watch(self.sock)
@@ -124,10 +125,12 @@ class _Meter(io.RawIOBase):
 class Connections:
     """The idle connections of one drain, which means of one webhook: never shared between workspaces.
 
-    Safe for the threads of that drain. `keep` is how many are kept for each origin.
+    Safe for the threads of that drain. `owner` is whoever shares a bound on look-ups, over all its drains: the
+    webhook's key. `keep` is how many connections are kept for each origin.
     """
 
-    def __init__(self, keep: int = 16) -> None:
+    def __init__(self, owner: Hashable = None, keep: int = 16) -> None:
+        self._owner = self if owner is None else owner
         self._keep = keep
         self._idle: defaultdict[tuple[str, str, int], list[Connection]] = defaultdict(list)
         self._lock = Lock()
@@ -155,7 +158,7 @@ class Connections:
         """
         connection = None if fresh else self._take(exchange)
         if connection is None:
-            connection = Connection(exchange)
+            connection = Connection(exchange, self._owner)
         try:
             yield connection
         except BaseException:
@@ -189,7 +192,7 @@ def _origin(target: Target) -> tuple[str, str, int]:
     return target.scheme, target.host, target.port
 
 
-def _checked_addresses(exchange: Exchange) -> tuple[Address, ...]:
+def _checked_addresses(exchange: Exchange, owner: Hashable) -> tuple[Address, ...]:
     """The addresses of the target, all of which may be reached. Raises Failed.
 
     One bad answer among good ones refuses the name: a name that is public and private at once is no accident.
@@ -199,7 +202,7 @@ def _checked_addresses(exchange: Exchange) -> tuple[Address, ...]:
         addresses: tuple[Address, ...] = (target.address,)
     else:
         with exchange.phase("dns"):
-            addresses = RESOLVER.resolve(target.host, min(exchange.limits.resolve, exchange.remaining()))
+            addresses = RESOLVER.resolve(target.host, min(exchange.limits.resolve, exchange.remaining()), owner)
     if not addresses or any(objection(address, exchange.allowed) for address in addresses):
         raise Failed(Failure.BLOCKED_ADDRESS if addresses else Failure.DNS_FAILED)
     return addresses

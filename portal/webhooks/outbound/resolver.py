@@ -2,78 +2,97 @@
 
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from ipaddress import ip_address
 from itertools import zip_longest
-from threading import BoundedSemaphore, Lock, Thread
+from threading import Condition, Thread
 from time import monotonic
 
 from .addresses import Address
 from .result import Failed, Failure
 
 _SLOTS = 64  # look-ups at a time in this process; a thread that waits for DNS costs next to nothing
+_SHARE = 4  # of them for one webhook, which mostly has one name
+
+
+@dataclass(frozen=True, slots=True)
+class _LookUp:
+    """A name that is being looked up, and who asked first."""
+
+    name: str
+    owner: Hashable
+    answer: Future[tuple[Address, ...]]
 
 
 class Resolver:
     """Looks names up, each in a daemon thread of its own, which at exit is left behind and not waited for.
 
     A name that is being looked up already is waited for and not asked again: so a name whose servers hang holds one
-    slot, however many sends are waiting for it.
+    slot, however many sends are waiting for it. And one owner holds at most `share` of the slots: whoever has many
+    names that hang waits for them alone.
     """
 
-    def __init__(self, slots: int = _SLOTS) -> None:
-        self._free = BoundedSemaphore(slots)
-        self._lock = Lock()
-        self._running: dict[str, Future[tuple[Address, ...]]] = {}
+    def __init__(self, slots: int = _SLOTS, share: int = _SHARE) -> None:
+        self._slots = slots
+        self._share = share
+        self._changed = Condition()
+        self._running: dict[str, _LookUp] = {}
 
-    def resolve(self, name: str, seconds: float) -> tuple[Address, ...]:
+    def resolve(self, name: str, seconds: float, owner: Hashable) -> tuple[Address, ...]:
         """All addresses of `name`, IPv6 and IPv4 in turn, within `seconds`.
 
-        Raises Failed: `dns_failed` when there are none, `dns_timeout` when the answer does not come, and `internal`
-        when no slot or thread became free for asking.
+        Raises Failed: `dns_failed` when there are none, `dns_timeout` when the answer does not come or other names
+        of the owner keep it waiting, and `internal` when no slot or thread became free for asking.
         """
         until = monotonic() + seconds
-        future = self._look_up(name, seconds)
+        answer = self._look_up(name, seconds, owner).answer
         try:
-            error = future.exception(timeout=max(until - monotonic(), 0.0))
+            error = answer.exception(timeout=max(until - monotonic(), 0.0))
         except TimeoutError:
             raise Failed(Failure.DNS_TIMEOUT) from None
         if error is not None:
             raise Failed(error.failure if isinstance(error, Failed) else Failure.DNS_FAILED) from error
-        return future.result()
+        return answer.result()
 
-    def _look_up(self, name: str, seconds: float) -> Future[tuple[Address, ...]]:
-        with self._lock:
-            running = self._running.get(name)
-            if running is not None:
-                return running
-            future = self._running[name] = Future()
-        if not self._free.acquire(timeout=seconds):
-            self._end(name, future, Failed(Failure.INTERNAL, "no look-up slot became free"))
-            return future
+    def _look_up(self, name: str, seconds: float, owner: Hashable) -> _LookUp:
+        with self._changed:
+            self._changed.wait_for(lambda: name in self._running or self._has_room(owner), seconds)
+            if name in self._running:
+                return self._running[name]
+            if self._has_used_up(owner):
+                raise Failed(Failure.DNS_TIMEOUT)
+            if not self._has_room(owner):
+                raise Failed(Failure.INTERNAL, "no look-up slot became free")
+            look_up = self._running[name] = _LookUp(name, owner, Future())
         try:
-            Thread(target=self._run, args=(name, future), name="outbound-lookup", daemon=True).start()
+            Thread(target=self._run, args=(look_up,), name="outbound-lookup", daemon=True).start()
         except RuntimeError:  # no more threads
-            self._free.release()
-            self._end(name, future, Failed(Failure.INTERNAL, "no thread for the look-up"))
-        return future
+            self._end(look_up, Failed(Failure.INTERNAL, "no thread for the look-up"))
+        return look_up
 
-    def _run(self, name: str, future: Future[tuple[Address, ...]]) -> None:
+    def _has_room(self, owner: Hashable) -> bool:
+        return len(self._running) < self._slots and not self._has_used_up(owner)
+
+    def _has_used_up(self, owner: Hashable) -> bool:
+        return sum(look_up.owner == owner for look_up in self._running.values()) >= self._share
+
+    def _run(self, look_up: _LookUp) -> None:
         try:
-            outcome: tuple[Address, ...] | Exception = _addresses(name)
+            outcome: tuple[Address, ...] | Exception = _addresses(look_up.name)
         except Exception as error:
             outcome = error
-        self._free.release()
-        self._end(name, future, outcome)
+        self._end(look_up, outcome)
 
-    def _end(self, name: str, future: Future[tuple[Address, ...]], outcome: tuple[Address, ...] | Exception) -> None:
-        with self._lock:
-            del self._running[name]
+    def _end(self, look_up: _LookUp, outcome: tuple[Address, ...] | Exception) -> None:
+        with self._changed:
+            del self._running[look_up.name]
+            self._changed.notify_all()
         if isinstance(outcome, Exception):
-            future.set_exception(outcome)
+            look_up.answer.set_exception(outcome)
         else:
-            future.set_result(outcome)
+            look_up.answer.set_result(outcome)
 
 
 def _addresses(name: str) -> tuple[Address, ...]:
@@ -94,11 +113,5 @@ def _text(sockaddr: tuple[object, ...]) -> str:
 
 
 RESOLVER = Resolver()
-
-
-def _start_afresh() -> None:
-    """A forked child has none of its parent's threads, and perhaps its locks in a locked state."""
-    RESOLVER.__init__()  # type: ignore[misc]
-
-
-os.register_at_fork(after_in_child=_start_afresh)
+# A forked child has none of its parent's threads, and perhaps its locks in a locked state.
+os.register_at_fork(after_in_child=RESOLVER.__init__)  # type: ignore[misc]

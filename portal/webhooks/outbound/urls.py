@@ -21,7 +21,10 @@ MAX_LENGTH = 2048  # characters
 _HINT = "Give a public http:// or https:// URL."
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
-_URL = re.compile(r"(?P<scheme>https?)://(?P<authority>[^/?]*)(?P<path>[^?]*)(?P<query>\?.*)?", re.IGNORECASE)
+# ASCII, because otherwise the long s of old print, too, would be taken for an s.
+_URL = re.compile(
+    r"(?P<scheme>https?)://(?P<authority>[^/?]*)(?P<path>[^?]*)(?P<query>\?.*)?", re.ASCII | re.IGNORECASE
+)
 _AUTHORITY = re.compile(r"(?P<host>\[[^\[\]]*\]|[^:\[\]]+)(?::(?P<port>[1-9][0-9]{0,4}))?")
 # An underscore is no part of a proper host name, but such names exist and are harmless.
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")

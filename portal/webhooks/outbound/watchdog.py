@@ -75,11 +75,5 @@ class Watchdog:
 
 
 WATCHDOG = Watchdog()
-
-
-def _start_afresh() -> None:
-    """A forked child has none of its parent's threads, and perhaps its locks in a locked state."""
-    WATCHDOG.__init__()  # type: ignore[misc]
-
-
-os.register_at_fork(after_in_child=_start_afresh)
+# A forked child has none of its parent's threads, and perhaps its locks in a locked state.
+os.register_at_fork(after_in_child=WATCHDOG.__init__)  # type: ignore[misc]

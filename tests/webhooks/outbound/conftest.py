@@ -9,7 +9,8 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from portal.webhooks.outbound import Connections, Limits, Result, connections, send
+from portal.webhooks.outbound import Connections, Limits, Result, connections, send, tls
+from tests.webhooks.outbound.authority import Authority
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 PATIENT = Limits(connect=30, total=60, resolve=30)  # on a busy machine nothing must run into these
@@ -47,8 +48,10 @@ class Visit:
             self.sock.sendall(piece)
 
     def drip(self, endless: bytes) -> None:
-        """Repeat a piece now and then until the client or the test is gone."""
-        while not self.receiver.stopped.wait(0.02):
+        """Repeat a piece now and then until the client or the test is gone, or for longer than any send may take."""
+        for _ in range(1500):
+            if self.receiver.stopped.wait(0.02):
+                return
             self.sock.sendall(endless)
 
     def flood(self, endless: bytes) -> None:
@@ -160,6 +163,7 @@ class Network:
 
     def __init__(self) -> None:
         self.names: dict[str, list[list[str]] | Exception] = {}
+        self.anything: list[str] = []  # the addresses of all other names
         self.asked: list[str] = []
         self.dialled: list[tuple[str, int]] = []
         self.leads_to: Receiver | None = None
@@ -172,7 +176,8 @@ class Network:
 
     def getaddrinfo(self, name: str, *_args: object, **_kwargs: object) -> list[tuple[object, ...]]:
         self.asked.append(name)
-        answers = self.names.get(name, socket.gaierror(socket.EAI_NONAME, "no such name"))
+        nothing = socket.gaierror(socket.EAI_NONAME, "no such name")
+        answers = self.names.get(name, [self.anything] if self.anything else nothing)
         if isinstance(answers, Exception):
             raise answers
         answer = answers.pop(0) if len(answers) > 1 else answers[0]
@@ -187,9 +192,65 @@ class Network:
 
 
 @pytest.fixture
-def network(monkeypatch: pytest.MonkeyPatch) -> Network:
-    """No name resolves and no socket opens, but as the test says."""
+def names(monkeypatch: pytest.MonkeyPatch) -> Network:
+    """No name resolves but as the test says."""
     double = Network()
     monkeypatch.setattr(socket, "getaddrinfo", double.getaddrinfo)
-    monkeypatch.setattr(connections, "dial", double.dial)
     return double
+
+
+@pytest.fixture
+def network(names: Network, monkeypatch: pytest.MonkeyPatch) -> Network:
+    """No name resolves and nothing is dialled but as the test says."""
+    monkeypatch.setattr(connections, "dial", names.dial)
+    return names
+
+
+class Wire:
+    """Every socket that this process opens, and where it is connected to; all of them end at one receiver."""
+
+    def __init__(self) -> None:
+        self.opened = 0
+        self.connected: list[tuple[str, int]] = []
+        self.leads_to: Receiver | None = None
+
+
+@pytest.fixture
+def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
+    """Only the system's socket is replaced: all that `send` does before is real."""
+    double, real = Wire(), socket.socket
+
+    class Recorded(real):
+        def __init__(self, family: int = -1, kind: int = -1, proto: int = -1, fileno: int | None = None) -> None:
+            if fileno is None:
+                double.opened += 1
+                family = socket.AF_INET
+            super().__init__(family, kind, proto, fileno)
+
+        def connect(self, address: tuple[str, int]) -> None:
+            double.connected.append(address)
+            if double.leads_to is None:
+                raise ConnectionRefusedError
+            super().connect(("127.0.0.1", double.leads_to.port))
+
+    monkeypatch.setattr(socket, "socket", Recorded)
+    return double
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="session")
+def trusting(authority: Authority) -> ssl.SSLContext:
+    """The context as it is in production, and one authority more."""
+    context = tls.context.__wrapped__()
+    context.load_verify_locations(authority.file)
+    return context
+
+
+@pytest.fixture
+def trusted(trusting: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trust the tests' authority."""
+    monkeypatch.setattr(tls, "context", lambda: trusting)

@@ -2,17 +2,15 @@
 
 import socket
 import threading
-from ipaddress import ip_network
 
 import pytest
 
-from portal.webhooks.outbound import Connections, Failure, Limits, connections, send
+from portal.webhooks.outbound import Connections, Failure, Limits, Result, connections, send
 from portal.webhooks.outbound.resolver import Resolver
 from portal.webhooks.outbound.result import Failed
-from tests.webhooks.outbound.conftest import LOOPBACK, PATIENT, Network, Start
+from tests.webhooks.outbound.conftest import LOOPBACK, PATIENT, Network, Start, post
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-EVERYTHING = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 PUBLIC = "93.184.215.14"
 
 
@@ -32,50 +30,6 @@ def test_it_connects_to_the_checked_address_and_keeps_the_name_for_the_receiver(
     assert result.remote == f"{PUBLIC}:80"
     assert network.dialled == [(PUBLIC, 80)]
     assert b"\r\nHost: xn--bcher-kva.example\r\n" in network.leads_to.requests[0]
-
-
-@pytest.mark.parametrize(
-    "answers",
-    [
-        ["127.0.0.1"], ["10.0.0.1"], ["169.254.169.254"], ["::1"], ["fe80::1%2"], ["::ffff:10.0.0.1"],
-        ["64:ff9b::7f00:1"], ["0.0.0.0"], ["100.64.0.1"], ["2002:7f00:1::"],
-        [PUBLIC, "10.0.0.1"], ["10.0.0.1", PUBLIC], [PUBLIC, "::1"],
-        [PUBLIC] * 199 + ["192.168.0.1"], [*(f"93.184.215.{last}" for last in range(200)), "127.0.0.1"],
-    ],
-)  # fmt: skip
-def test_a_name_with_any_answer_that_is_not_public_opens_nothing(network: Network, answers: list[str]) -> None:
-    network.resolve("rebind.example", answers)
-    result = to("rebind.example")
-    assert result.failure is Failure.BLOCKED_ADDRESS
-    assert result.remote is None
-    assert not any(answer in result.reason for answer in answers)
-    assert not network.dialled
-
-
-@pytest.mark.parametrize("address", ["169.254.169.254", "fd00:ec2::254", "fe80::a9fe:a9fe%2"])
-def test_metadata_is_never_reached_even_where_everything_is_allowed(network: Network, address: str) -> None:
-    network.resolve("meta.example", [address])
-    result = send("http://meta.example/", {}, b"", allowed=EVERYTHING)
-    assert result.failure is Failure.BLOCKED_ADDRESS
-    assert not network.dialled
-
-
-def test_a_name_that_changes_its_mind_after_the_check_gains_nothing(network: Network, start: Start) -> None:
-    network.leads_to = start(lambda visit: visit.answer(OK))
-    network.resolve("rebind.example", [PUBLIC], ["127.0.0.1"])
-    assert to("rebind.example").ok
-    assert network.asked == ["rebind.example"]
-    assert network.dialled == [(PUBLIC, 80)]
-    assert to("rebind.example").failure is Failure.BLOCKED_ADDRESS
-    assert len(network.dialled) == 1
-
-
-def test_at_most_four_addresses_are_tried_of_both_families(network: Network) -> None:
-    v6 = [f"2606:2800::{last}" for last in range(1, 8)]
-    network.resolve("many.example", [*v6, PUBLIC])
-    network.unreachable = {address: OSError(101, "unreachable") for address in [*v6, PUBLIC]}
-    assert to("many.example").failure is Failure.UNREACHABLE
-    assert [address for address, _ in network.dialled] == [v6[0], PUBLIC, v6[1], v6[2]]
 
 
 def test_the_next_address_is_tried_when_one_fails(network: Network, start: Start) -> None:
@@ -102,17 +56,6 @@ def test_one_address_that_swallows_everything_leaves_time_for_the_others(network
     assert seconds[3] <= 4
 
 
-@pytest.mark.parametrize(
-    "error", [socket.gaierror(socket.EAI_NONAME, "x"), socket.gaierror(socket.EAI_AGAIN, "x"), UnicodeError("x")]
-)
-def test_a_name_without_addresses_is_named(network: Network, error: Exception) -> None:
-    network.names["gone.example"] = error
-    result = to("gone.example")
-    assert result.failure is Failure.DNS_FAILED
-    assert result.phases.dns is not None
-    assert result.phases.connect is None
-
-
 def test_a_look_up_without_an_answer_ends_at_its_limit_and_holds_one_thread_for_all(monkeypatch) -> None:
     hanging = threading.Event()
     asked = []
@@ -137,13 +80,41 @@ def test_names_that_hang_in_every_slot_keep_others_waiting_no_longer_than_the_li
     resolver = Resolver(slots=1)
     try:
         with pytest.raises(Failed, match="dns_timeout"):
-            resolver.resolve("a.example", 0.05)
+            resolver.resolve("a.example", 0.05, "one")
         with pytest.raises(Failed, match="internal"):
-            resolver.resolve("b.example", 0.05)
+            resolver.resolve("b.example", 0.05, "another")
     finally:
         hanging.set()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_kwargs: [(0, 0, 0, "", (PUBLIC, 0))])
-    assert [str(address) for address in resolver.resolve("b.example", 30)] == [PUBLIC]
+    assert [str(address) for address in resolver.resolve("b.example", 30, "another")] == [PUBLIC]
+
+
+def test_slow_names_of_one_webhook_use_up_no_slot_of_another(monkeypatch: pytest.MonkeyPatch, start: Start) -> None:
+    hanging = threading.Event()
+    asked = []
+
+    def getaddrinfo(name: str, *_args: object, **_kwargs: object) -> list[tuple[object, ...]]:
+        asked.append(name)
+        if name.endswith(".slow.example"):
+            hanging.wait(60)
+        return [(0, 0, 0, "", ("127.0.0.1", 0))]
+
+    def post_to(name: str, webhook: str, limits: Limits) -> Result:
+        with Connections(owner=webhook) as pool:
+            return post(f"http://{name}:{receiver.port}/", limits, pool)
+
+    receiver = start(lambda visit: visit.answer(OK))
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(connections, "RESOLVER", Resolver(slots=8, share=4))
+    slow = [f"{number}.slow.example" for number in range(6)]
+    try:
+        for name in slow:
+            assert post_to(name, "one", Limits(resolve=0.05, total=60)).failure is Failure.DNS_TIMEOUT
+        assert asked == slow[:4]
+        assert post_to("quick.example", "another", PATIENT).ok
+    finally:
+        hanging.set()
+    assert post_to(slow[5], "one", PATIENT).ok
 
 
 def test_a_look_up_that_outlasts_the_whole_deadline_is_named_so(monkeypatch) -> None:
@@ -161,8 +132,8 @@ def test_when_no_thread_can_be_started_the_slot_is_given_back(monkeypatch) -> No
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", no_more_threads)
         with pytest.raises(Failed, match="internal"):
-            resolver.resolve("a.example", 30)
-    assert resolver.resolve("a.example", 30)
+            resolver.resolve("a.example", 30, "one")
+    assert resolver.resolve("a.example", 30, "one")
 
 
 def test_a_name_is_asked_again_by_the_next_connection(network: Network, start: Start) -> None:

@@ -1,12 +1,15 @@
 """The watchdog: one thread, every deadline."""
 
 import os
+import socket
 import threading
 from time import monotonic
 
 import pytest
 
-from portal.webhooks.outbound.watchdog import Watchdog
+from portal.webhooks.outbound.resolver import RESOLVER
+from portal.webhooks.outbound.result import Failed
+from portal.webhooks.outbound.watchdog import WATCHDOG, Watchdog
 
 
 class Overdue:
@@ -67,16 +70,20 @@ def test_a_hundred_deadlines_take_one_thread() -> None:
     assert all(overdue.ended.wait(60) for overdue in many)
 
 
-def test_a_forked_worker_has_a_watchdog_and_a_resolver_of_its_own() -> None:
-    from portal.webhooks.outbound.resolver import RESOLVER
-    from portal.webhooks.outbound.watchdog import WATCHDOG
-
-    with WATCHDOG.guarding(Overdue(3600)):
-        RESOLVER.resolve("localhost", 30)
-        child = os.fork()
-        if child == 0:
+def test_a_forked_worker_has_a_watchdog_and_a_resolver_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    hanging = threading.Event()
+    answers = [(0, 0, 0, "", ("93.184.215.14", 0))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_kwargs: hanging.wait(60) and answers)
+    with WATCHDOG.guarding(Overdue(3600)), pytest.raises(Failed, match="dns_timeout"):
+        RESOLVER.resolve("hooks.example", 0.05, None)
+    child = os.fork()
+    hanging.set()
+    if child == 0:
+        succeeded = False
+        try:
             overdue = Overdue(0.05)
             with WATCHDOG.guarding(overdue):
-                ended = overdue.ended.wait(30)
-            os._exit(0 if ended and RESOLVER.resolve("localhost", 30) else 1)
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+                succeeded = overdue.ended.wait(30) and bool(RESOLVER.resolve("hooks.example", 30, None))
+        finally:
+            os._exit(0 if succeeded else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
