@@ -16,6 +16,7 @@ ATTEMPTS = len(SCHEDULE)
 SENDING = timedelta(seconds=16)
 """A send takes no longer: what is due for longer than that is waiting for a worker."""
 KEPT = "Nothing is lost."
+_TOKEN = re.compile(r"(?<=/)(?=[\w-]*[0-9A-Z])([\w-]{8})[\w-]{16,}(?=/|$)", re.ASCII)
 
 ABOUT = {
     EventType.CREATED: "When a contact is created, by hand, by import or by the system.",
@@ -144,9 +145,9 @@ def trigger(delivery: Delivery) -> str:
 
 
 def place(url: str) -> str:
-    """Where a URL leads, short enough for a list: host and path. What follows may be a credential."""
+    """Where a URL leads, for lists and logs: host and path. What may be a credential is cut: the query, and tokens."""
     parts = urlsplit(url)
-    return parts.netloc + parts.path.rstrip("/")
+    return parts.netloc + _TOKEN.sub(r"\1…", parts.path.rstrip("/"))
 
 
 def who(event: Event) -> str:

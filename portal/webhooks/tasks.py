@@ -9,7 +9,7 @@ from flask import current_app
 
 from .. import jobs
 from ..extensions import db, db_now
-from . import engine, outbound
+from . import engine, outbound, sentences
 from .engine import Letter
 from .lease import Lease, LeaseLost
 from .models import WorkerBeat
@@ -111,7 +111,7 @@ def tell(letter: Letter, result: Result) -> None:
         letter.trigger,
         outcome,
         result.duration_ms,
-        letter.url.partition("?")[0],  # a query may hold a key
+        sentences.place(letter.url),
     )
 
 

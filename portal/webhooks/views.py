@@ -14,6 +14,7 @@ from . import exact, live, publisher, readings, samples, sentences, signing
 from .forms import URL_WARNING, WebhookForm
 from .live import Live
 from .models import Delivery, EventType, PauseReason, State, Status, Webhook
+from .sentences import Note
 
 blueprint = Blueprint("webhooks", __name__)
 
@@ -200,6 +201,7 @@ def _facts(webhook: Webhook, version: str) -> dict[str, Any]:
         "waiting": reading.waiting,
         "all_attempts": sentences.ATTEMPTS,
         "latest": latest,
+        "trouble": _trouble(webhook),
         "headers": signing.custom_headers(webhook),
         "secret_end": signing.unseal(webhook.secret)[-4:],
         "rotating": webhook.old_secret_until if len(signing.secrets_of(webhook)) > 1 else None,
@@ -211,6 +213,14 @@ def _next_try(webhook: Webhook, reading: readings.Reading) -> datetime | None:
     if not webhook.is_active or webhook.failing_since is None:
         return None
     return webhook.probe_at or reading.next_due
+
+
+def _trouble(webhook: Webhook) -> Note | None:
+    """Why it fails and what to do about it, by its last failure."""
+    if webhook.failing_since is None or webhook.last_failed_id is None:
+        return None
+    failed = db.session.get(Delivery, webhook.last_failed_id)
+    return sentences.advice(failed) if failed else None
 
 
 def _test_part(delivery: Delivery) -> Response:

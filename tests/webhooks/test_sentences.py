@@ -203,3 +203,4 @@ def test_success_is_never_rounded_up_to_a_hundred() -> None:
 
 def test_a_place_is_host_and_path_without_what_may_be_a_credential() -> None:
     assert sentences.place("https://acme.example:8443/in/?token=s3cret") == "acme.example:8443/in"
+    assert sentences.place("https://a.example/sandbox/Zq3f8uYt5mP0Lx7cVb2nKd9w/x") == "a.example/sandbox/Zq3f8uYt…/x"

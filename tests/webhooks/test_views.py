@@ -123,6 +123,14 @@ class TestShow:
         assert f"Failing since {webhook.failing_since:%H:%M} UTC, next try <span data-until=" in page
         assert "1 waiting, about 22 min behind" in page
 
+    def test_a_failing_webhook_says_why_and_what_to_do(self, dana: Person, webhook: Webhook, deliver: Deliver) -> None:
+        webhook.last_failed_id = deliver(failure="tls_expired").id
+        webhook.failing_since = utcnow()
+        db.session.commit()
+        page = dana.client.get(f"/apps/webhooks/{webhook.id}").text
+        assert "Certificate expired" in page.partition("Latest deliveries")[0]
+        assert "Renew it on the server" in page
+
     def test_the_secret_is_masked_but_for_its_end(self, dana: Person, webhook: Webhook) -> None:
         page = dana.client.get(f"/apps/webhooks/{webhook.id}").text
         assert f"whsec_••••••••{signing.unseal(webhook.secret)[-4:]}" in page
