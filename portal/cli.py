@@ -1,5 +1,6 @@
 """The commands: `flask up` starts everything, `flask worker` delivers, `flask receive` plays the other side."""
 
+import itertools
 import logging
 import os
 import platform
@@ -32,6 +33,8 @@ from .webhooks.models import State, Webhook
 STOP_SECONDS = 25
 """What a stop may take: sends in flight end within 16 s, and Heroku kills after 30."""
 SWEEP_EVERY = 3
+MEND_EVERY = 20
+"""Each so many sweeps, and with the first, heads are looked for that have no due time."""
 log = logging.getLogger("portal.worker")
 
 
@@ -101,9 +104,11 @@ class Crew:
 
     def work(self) -> None:
         """Until the process shall stop; then wait for what is in flight."""
-        while not jobs.stopping.is_set():
+        for turn in itertools.count():
+            if jobs.stopping.is_set():
+                break
             self._replace_dead()
-            self._sweep()
+            self._sweep(mend=turn % MEND_EVERY == 0)
             jobs.stopping.wait(SWEEP_EVERY)
         ends = time.monotonic() + STOP_SECONDS
         for thread in self.threads:
@@ -119,10 +124,10 @@ class Crew:
     def _run(self) -> None:
         jobs.ThreadWorker(self.app, self.redis).work(logging_level="WARNING")
 
-    def _sweep(self) -> None:
+    def _sweep(self, mend: bool) -> None:
         with self.app.app_context():
             try:
-                tasks.sweep(self.name)
+                tasks.sweep(self.name, mend)
             except SQLAlchemyError as error:
                 log.warning("the database does not answer (%s): trying again in 3 s", type(error).__name__)
                 db.session.rollback()

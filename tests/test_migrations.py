@@ -54,7 +54,8 @@ def test_from_the_version_before_they_keep_what_is_there() -> None:
         for sql in (
             "INSERT INTO workspace (id, name, created_at) VALUES (:a, 'Harbour Support', :now), (:b, 'Other', :now)",
             "INSERT INTO webhook (id, workspace_id, url, event_types, secret, state, created_at, created_by, width,"
-            " failures) VALUES (:webhook, :a, 'https://a.example', '[]', 'x', 'active', :now, 'Dana', 1, 0)",
+            " failures, probe_at) "
+            "VALUES (:webhook, :a, 'https://a.example', '[]', 'x', 'active', :now, 'Dana', 1, 4, :now)",
         ):
             connection.execute(text(sql), keys)
     upgrade()
@@ -62,9 +63,8 @@ def test_from_the_version_before_they_keep_what_is_there() -> None:
     with db.engine.connect() as connection:
         spaces = connection.execute(text("SELECT name, sandbox_mode FROM workspace ORDER BY name")).all()
         tokens = set(connection.scalars(text("SELECT sandbox_token FROM workspace")))
-        owner = connection.scalar(
-            text("SELECT name FROM workspace JOIN webhook ON webhook.workspace_id = workspace.id")
-        )
+        owned = "SELECT name, probes FROM workspace JOIN webhook ON webhook.workspace_id = workspace.id"
+        owner = connection.execute(text(owned)).one()
     assert [tuple(row) for row in spaces] == [("Harbour Support", "ok"), ("Other", "ok")]
     assert len(tokens) == 2
-    assert owner == "Harbour Support"
+    assert tuple(owner) == ("Harbour Support", 1)  # an open breaker stays open

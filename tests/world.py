@@ -35,6 +35,7 @@ SHAPES: dict[str, Callable[[str], Any]] = {
     "subject.changes": lambda word: {"firstName": [word, word]},
     "tag.color": lambda word: "#ABCDEF",
     "webhook.event_types": lambda word: [EventType.CREATED],
+    "webhook.failed_ids": lambda word: [str(uuid.uuid4())],
     "webhook.headers": lambda word: signing.seal_headers({"x-d": word}),
     "webhook.old_secret": lambda word: None,
     "webhook.probe_at": lambda word: None,

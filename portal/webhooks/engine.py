@@ -6,28 +6,19 @@ Locks go webhook first, then deliveries in the order of `seq`; everybody who nee
 import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from math import inf
 
 from sqlalchemy import ColumnElement, and_, exists, or_, select, update
 from sqlalchemy.orm import contains_eager, lazyload
 
 from ..extensions import db, db_now, utcnow
-from . import lanes, signing
-from .models import Attempt, Delivery, PauseReason, State, Status, Trigger, Webhook
+from . import breaker, lanes, signing
+from .models import Attempt, Delivery, State, Status, Trigger, Webhook
 from .outbound import Failure, Result
-from .schedule import (
-    BREAK_AFTER,
-    BREAK_AFTER_TIMEOUTS,
-    FIRST_PROBE,
-    GIVE_UP_FAILURES,
-    GIVE_UP_SECONDS,
-    probe_delay,
-    retry_delay,
-    wider,
-)
+from .schedule import POISON, retry_delay
 
 MASK = "••••••"
-TIMEOUTS = {Failure.TIMEOUT_CONNECT, Failure.TIMEOUT_TOTAL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +30,8 @@ class Letter:
     number: int
     trigger: Trigger
     was_due: bool
+    is_probe: bool
+    """The only one in flight, to find out whether the receiver is back."""
     url: str
     headers: dict[str, str]
     own_headers: frozenset[str]
@@ -52,16 +45,11 @@ def sendable() -> ColumnElement[bool]:
 
     While the breaker is open any head may serve as the probe, whatever its due time.
     """
-    due = or_(Delivery.due_at <= db_now(), and_(is_open(), Delivery.due_at.is_not(None)))
+    due = or_(Delivery.due_at <= db_now(), and_(breaker.is_open(), Delivery.due_at.is_not(None)))
     reached = or_(Webhook.probe_at.is_(None), Webhook.probe_at <= db_now())
     in_order = and_(Webhook.state == State.ACTIVE, reached, due, lanes.is_head())
     test = and_(Delivery.trigger == Trigger.TEST, Webhook.state != State.DELETED)
     return and_(Delivery.status == Status.PENDING, Delivery.due_at.is_not(None), or_(test, in_order))
-
-
-def is_open() -> ColumnElement[bool]:
-    """SQL over Webhook: the breaker is open, and one probe at a time finds out whether the receiver is back."""
-    return and_(Webhook.failures >= BREAK_AFTER_TIMEOUTS, Webhook.probe_at.is_not(None))
 
 
 def waiting_webhooks() -> list[uuid.UUID]:
@@ -141,6 +129,7 @@ def _letter(delivery: Delivery, probing: bool, was_due: bool) -> Letter:
         number=number,
         trigger=trigger,
         was_due=was_due,
+        is_probe=probing,
         url=delivery.webhook.url,
         headers=signing.request_headers(delivery, number, trigger, now) | own,
         own_headers=frozenset(own),
@@ -181,10 +170,12 @@ def _settle(webhook: Webhook, delivery: Delivery, letter: Letter, result: Result
         _end(delivery, Status.SUCCEEDED if result.ok else Status.FAILED)
     elif result.ok:
         _end(delivery, Status.SUCCEEDED)
-        _receiver_answers(webhook)
+        if webhook.probe_at is not None:  # it is back
+            bring_forward(webhook)
+        breaker.answers(webhook)
     else:
-        _try_later(delivery, letter, result)
-        _receiver_fails(webhook, delivery, result)
+        _try_later(webhook, delivery, letter, result)
+        breaker.fails(webhook, delivery.id, result, letter.is_probe)
 
 
 def _end(delivery: Delivery, status: Status) -> None:
@@ -195,41 +186,31 @@ def _end(delivery: Delivery, status: Status) -> None:
     lanes.leave(delivery)
 
 
-def _try_later(delivery: Delivery, letter: Letter, result: Result) -> None:
+def _try_later(webhook: Webhook, delivery: Delivery, letter: Letter, result: Result) -> None:
     if delivery.succeeded_at:  # a resend by hand that failed takes nothing away
         _end(delivery, Status.SUCCEEDED)
         return
     # A probe before its time says nothing of this delivery, "429, later" is no refusal, "gone" is for people to judge.
     later = result.status == 429 and result.retry_after is not None
-    counts = letter.was_due and not later and result.failure != Failure.GONE
-    delivery.step += counts
-    delay = retry_delay(delivery.step)
-    if delay is None:
+    if not letter.was_due or later or result.failure == Failure.GONE:
+        return
+    delivery.step += 1
+    delivery.failing_since = delivery.failing_since or utcnow()
+    delay, blocks = retry_delay(delivery.step), lanes.is_blocking(delivery)
+    if delay is None or (blocks and _is_poisoned(webhook, delivery)):
         _end(delivery, Status.FAILED)
-    elif counts:
-        delivery.due_at = db_now(delay)
+        return
+    delivery.due_at = db_now(min(delay, _until_decision(delivery)) if blocks else delay)
 
 
-def _receiver_answers(webhook: Webhook) -> None:
-    if webhook.probe_at is not None:  # it is back
-        bring_forward(webhook)
-    webhook.width = wider(webhook.width)
-    webhook.failures, webhook.last_failed_id, webhook.failing_since, webhook.probe_at = 0, None, None, None
+def _until_decision(delivery: Delivery) -> float:
+    """Seconds until it is known whether a failing head makes way for those behind it; infinite once that was asked."""
+    left = ((delivery.failing_since or utcnow()) + POISON - utcnow()).total_seconds()
+    return left if left > 0 else inf
 
 
-def _receiver_fails(webhook: Webhook, delivery: Delivery, result: Result) -> None:
-    now = utcnow()
-    webhook.width = 1
-    webhook.failing_since = webhook.failing_since or now
-    if webhook.probe_at is not None or webhook.last_failed_id != delivery.id:
-        webhook.failures += 1
-    webhook.last_failed_id = delivery.id
-    opens_at = BREAK_AFTER_TIMEOUTS if result.failure in TIMEOUTS else BREAK_AFTER
-    if result.retry_after is not None:
-        webhook.probe_at = db_now(max(result.retry_after, FIRST_PROBE))
-    elif webhook.failures >= opens_at:
-        webhook.probe_at = db_now(probe_delay(webhook.failures))
-    if result.failure == Failure.GONE:
-        webhook.pause(PauseReason.GONE)
-    elif webhook.failures >= GIVE_UP_FAILURES and now - webhook.failing_since > timedelta(seconds=GIVE_UP_SECONDS):
-        webhook.pause(PauseReason.FAILING)
+def _is_poisoned(webhook: Webhook, delivery: Delivery) -> bool:
+    """Whether a delivery has failed for an hour while its receiver took others: the fault lies in what it says."""
+    since = utcnow() - POISON
+    others_pass = not webhook.probes and webhook.answered_at is not None and webhook.answered_at > since
+    return others_pass and delivery.failing_since is not None and delivery.failing_since <= since

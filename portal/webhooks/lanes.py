@@ -7,12 +7,13 @@ behind another has no due time and is never scanned; whoever ends the one in fro
 import uuid
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, delete, exists, func, select, union, update
 from sqlalchemy import Sequence as DatabaseSequence
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import aliased, lazyload
 
 from ..extensions import Base, db, db_now, is_sqlite
 from .models import Delivery, LaneEntry, Status
+from .schedule import POISON
 
 SEQ = DatabaseSequence("delivery_seq", metadata=Base.metadata)
 
@@ -26,7 +27,7 @@ def next_seq() -> int:
 
 def enter(delivery: Delivery, contacts: Sequence[uuid.UUID]) -> None:
     """Put a pending delivery at the tail of its contacts' lanes; due now when none is in front of it."""
-    waits = _lock_tails(delivery.webhook_id, contacts)
+    waits = _lock_ends(delivery.webhook_id, contacts)
     delivery.seq = next_seq()
     delivery.due_at = None if waits else db_now()
     db.session.add(delivery)
@@ -35,6 +36,18 @@ def enter(delivery: Delivery, contacts: Sequence[uuid.UUID]) -> None:
         LaneEntry(webhook_id=delivery.webhook_id, contact_id=contact, seq=delivery.seq, delivery_id=delivery.id)
         for contact in dict.fromkeys(contacts)
     )
+
+
+def is_blocking(delivery: Delivery) -> bool:
+    """Whether others wait behind the delivery in one of its lanes."""
+    mine, behind = aliased(LaneEntry), aliased(LaneEntry)
+    query = select(mine.delivery_id).where(
+        mine.delivery_id == delivery.id,
+        behind.webhook_id == mine.webhook_id,
+        behind.contact_id == mine.contact_id,
+        behind.seq > mine.seq,
+    )
+    return db.session.scalar(query.limit(1)) is not None
 
 
 def leave(delivery: Delivery) -> None:
@@ -56,6 +69,13 @@ def leave(delivery: Delivery) -> None:
     )
 
 
+def mend() -> int:
+    """Give a due time to heads that have none; returns how many. There are none unless something went wrong."""
+    stranded = (Delivery.status == Status.PENDING, Delivery.due_at.is_(None), is_head())
+    found = update(Delivery).where(*stranded).values(due_at=db_now()).returning(Delivery.id)
+    return len(db.session.scalars(found.execution_options(synchronize_session=False)).all())
+
+
 def is_head() -> ColumnElement[bool]:
     """SQL: nothing stands in front of the delivery in any of its lanes."""
     mine, ahead = aliased(LaneEntry), aliased(LaneEntry)
@@ -67,16 +87,27 @@ def is_head() -> ColumnElement[bool]:
     )
 
 
-def _lock_tails(webhook_id: uuid.UUID, contacts: Sequence[uuid.UUID]) -> bool:
-    """Lock the last delivery of each lane; True when one of them is still pending.
+def _lock_ends(webhook_id: uuid.UUID, contacts: Sequence[uuid.UUID]) -> bool:
+    """Lock the first and last delivery of each lane; True when one of them is still pending.
 
     With the lock, a worker that ends it right now either ended it before (then it is not pending) or will see the
     newcomer: none is stranded. Locks go in the order of `seq`, as everywhere, so that they can't meet crosswise.
     """
-    tails = (
-        select(func.max(LaneEntry.seq))
-        .where(LaneEntry.webhook_id == webhook_id, LaneEntry.contact_id.in_(contacts))
-        .group_by(LaneEntry.contact_id)
+    lane = (LaneEntry.webhook_id == webhook_id, LaneEntry.contact_id.in_(contacts))
+    first, last = (
+        select(end(LaneEntry.seq)).where(*lane).group_by(LaneEntry.contact_id) for end in (func.min, func.max)
     )
-    query = select(Delivery.status).where(Delivery.seq.in_(tails)).order_by(Delivery.seq).with_for_update(of=Delivery)
-    return Status.PENDING in set(db.session.scalars(query))
+    query = select(Delivery).where(Delivery.seq.in_(union(first, last))).order_by(Delivery.seq).options(lazyload("*"))
+    locked = db.session.scalars(query.with_for_update(of=Delivery), execution_options={"populate_existing": True})
+    pending = [delivery for delivery in locked if delivery.status == Status.PENDING]
+    for delivery in pending:
+        _hasten(delivery)
+    return bool(pending)
+
+
+def _hasten(delivery: Delivery) -> None:
+    """Somebody waits behind a failing delivery now: its next try comes when it may have to make way."""
+    if delivery.failing_since and delivery.due_at and delivery.last_attempt_at:
+        decision = delivery.failing_since + POISON
+        if delivery.last_attempt_at < decision < delivery.due_at:
+            delivery.due_at = decision

@@ -87,8 +87,13 @@ class Webhook(Base):
     width: Mapped[int] = mapped_column(default=1)
     """How many deliveries may be in flight at once."""
     failures: Mapped[int] = mapped_column(default=0)
-    """Failed attempts in a row, each of a delivery other than the one before."""
-    last_failed_id: Mapped[uuid.UUID | None]
+    """Failed attempts in a row."""
+    failed_ids: Mapped[list[str]] = mapped_column(JSON, default=list)
+    """The different deliveries that failed last, in a row: as many as open the breaker, the newest at the end."""
+    probes: Mapped[int] = mapped_column(default=0)
+    """How many probes the open breaker has asked for; 0 while it is closed."""
+    answered_at: Mapped[datetime | None]
+    """When it last gave a good answer."""
     failing_since: Mapped[datetime | None]
     probe_at: Mapped[datetime | None]
     """Nothing is sent before this time: the breaker is open, or the receiver asked for a pause."""
@@ -163,6 +168,8 @@ class Delivery(Base):
     """HTTP tries so far."""
     step: Mapped[int] = mapped_column(default=0)
     """How far the schedule has come: tries that counted."""
+    failing_since: Mapped[datetime | None]
+    """When the first try that counted failed."""
     created_at: Mapped[datetime] = mapped_column(default=utcnow)
     succeeded_at: Mapped[datetime | None]
     """What succeeded stays succeeded, even if a later resend fails."""

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from .. import jobs
 from ..extensions import db, db_now, utcnow
-from . import engine, lanes, samples, signing
+from . import breaker, engine, lanes, samples, signing
 from .models import (
     Delivery,
     Event,
@@ -106,7 +106,7 @@ def resend(delivery: Delivery) -> bool:
     if delivery.webhook.state == State.DELETED:
         return False
     if delivery.status != Status.PENDING:
-        delivery.status, delivery.step = Status.PENDING, 0
+        delivery.status, delivery.step, delivery.failing_since = Status.PENDING, 0, None
         lanes.enter(delivery, [subject.contact_id for subject in delivery.event.subjects])
     elif delivery.due_at is not None:
         delivery.due_at = db_now()
@@ -119,7 +119,8 @@ def resend(delivery: Delivery) -> bool:
 def resume(webhook: Webhook) -> None:
     """Let go of what was held, oldest first, at the pace that the receiver can take."""
     webhook.state, webhook.pause_reason, webhook.paused_at = State.ACTIVE, None, None
-    webhook.width, webhook.failures, webhook.failing_since, webhook.probe_at = 1, 0, None, None
+    webhook.width = 1
+    breaker.close(webhook)
     ring_after_commit(webhook.id)
 
 

@@ -1,6 +1,7 @@
 """When to try again: pure arithmetic, no clock and no database. Every number is a promise of the design."""
 
 import random
+from datetime import timedelta
 
 SCHEDULE = (0, 5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
 """Seconds before each attempt: 10 attempts over 75 h."""
@@ -11,6 +12,8 @@ BREAK_AFTER, BREAK_AFTER_TIMEOUTS = 3, 2
 """Failures in a row, of different deliveries, that open the breaker."""
 FIRST_PROBE, LAST_PROBE = 5.0, 300.0
 """Seconds between probes while the breaker is open: doubling from the first to the last."""
+POISON = timedelta(hours=1)
+"""A delivery that fails for so long, while its webhook takes others, makes way for those behind it."""
 GIVE_UP_FAILURES, GIVE_UP_SECONDS = 10, 5 * 86400
 """A webhook with so many failures over so long a time, and no success, is paused."""
 LEASE_SECONDS, RENEW_SECONDS = 30.0, 5.0
@@ -25,9 +28,9 @@ def retry_delay(step: int) -> float | None:
     return SCHEDULE[step] * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - jitter needs no secrecy
 
 
-def probe_delay(failures: int) -> float:
-    """Seconds until the next probe after `failures` failed attempts in a row."""
-    return float(min(FIRST_PROBE * 2 ** max(0, failures - BREAK_AFTER), LAST_PROBE))
+def probe_delay(probe: int) -> float:
+    """Seconds until the first, second, ... probe since the breaker opened."""
+    return float(min(FIRST_PROBE * 2 ** min(probe - 1, 10), LAST_PROBE))
 
 
 def wider(width: int) -> int:

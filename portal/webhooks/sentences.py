@@ -232,11 +232,19 @@ def _failure_note(delivery: Delivery) -> Note:
     if delivery.trigger == Trigger.TEST:
         return Note("bad", found.title, f"{found.advice} Then send another test.")
     if delivery.status == Status.FAILED:
-        stopped = f"The portal stopped after {delivery.attempts} attempts. Mend the cause, then press Resend."
-        return Note("bad", found.title, f"{found.advice} {stopped}")
+        return Note("bad", found.title, f"{found.advice} {_stopped(delivery)} Mend the cause, then press Resend.")
     left = ATTEMPTS - delivery.step - 1
     more = f" Up to {left} more follow, over 75 h in all, with the same id and the same bytes." if left > 0 else ""
     return Note("bad", found.title, f"{found.advice} {KEPT}{more}", next_try(delivery))
+
+
+def _stopped(delivery: Delivery) -> str:
+    if delivery.step >= ATTEMPTS:
+        return f"The portal stopped after {delivery.attempts} attempts."
+    return (
+        "It failed for over an hour while the receiver took others. Later changes of the same contact were waiting"
+        f" behind it and go on without it, after {delivery.attempts} attempts."
+    )
 
 
 def _failed(delivery: Delivery) -> Pill:

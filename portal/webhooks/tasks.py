@@ -9,7 +9,7 @@ from flask import current_app
 
 from .. import jobs
 from ..extensions import db, db_now
-from . import engine, outbound, sentences
+from . import engine, lanes, outbound, sentences
 from .engine import Letter
 from .lease import Lease, LeaseLost
 from .models import WorkerBeat
@@ -115,11 +115,14 @@ def tell(letter: Letter, result: Result) -> None:
     )
 
 
-def sweep(name: str) -> None:
+def sweep(name: str, mend: bool = False) -> None:
     """Ring for every webhook that has something sendable and no drain; beat for the worker process `name`.
 
     This makes retries happen, and heals whatever bell was lost: an emptied Redis, a killed worker, a failed enqueue.
+    To `mend` looks at all that waits for its turn: often enough once in a while.
     """
+    if mend and (count := lanes.mend()):
+        log.error("%d deliveries waited behind nothing and are due now: please report this", count)
     for webhook_id in engine.waiting_webhooks():
         jobs.bells().ring(webhook_id, SWEEP_KEY, SWEEP_SECONDS)
     db.session.merge(WorkerBeat(name=name, beaten_at=db_now()))

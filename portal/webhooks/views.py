@@ -217,9 +217,9 @@ def _next_try(webhook: Webhook, reading: readings.Reading) -> datetime | None:
 
 def _trouble(webhook: Webhook) -> Note | None:
     """Why it fails and what to do about it, by its last failure."""
-    if webhook.failing_since is None or webhook.last_failed_id is None:
+    if webhook.failing_since is None or not webhook.failed_ids:
         return None
-    failed = db.session.get(Delivery, webhook.last_failed_id)
+    failed = db.session.get(Delivery, UUID(webhook.failed_ids[-1]))
     return sentences.advice(failed) if failed else None
 
 

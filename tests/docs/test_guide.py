@@ -14,11 +14,19 @@ from portal.docs.rendering import PLACEHOLDER, SOURCE, guide
 from portal.extensions import db, utcnow
 from portal.web import CSP
 from portal.webhooks import publisher, signing
-from portal.webhooks.engine import TIMEOUTS
+from portal.webhooks.breaker import TIMEOUTS
 from portal.webhooks.models import EventType, State
 from portal.webhooks.outbound import Limits
 from portal.webhooks.outbound.result import RETRY_AFTER_LIMIT
-from portal.webhooks.schedule import BREAK_AFTER, BREAK_AFTER_TIMEOUTS, GIVE_UP_SECONDS, JITTER, MAX_WIDTH, SCHEDULE
+from portal.webhooks.schedule import (
+    BREAK_AFTER,
+    BREAK_AFTER_TIMEOUTS,
+    GIVE_UP_SECONDS,
+    JITTER,
+    MAX_WIDTH,
+    POISON,
+    SCHEDULE,
+)
 from portal.webhooks.verifying import TOLERANCE_SECONDS
 from tests.conftest import Person
 from tests.docs.reading import SECTIONS, code, table
@@ -131,6 +139,7 @@ def test_the_retries_are_those_of_the_schedule(app: Flask) -> None:
         f"up to {JITTER:.0%}".replace("%", " %"),
         f"When {BREAK_AFTER} events fail in a row ({BREAK_AFTER_TIMEOUTS} if you do not answer in time)",
         f"only fails for {GIVE_UP_SECONDS // 86400} days",
+        f"keeps failing for {POISON.seconds // 3600} h while you accept others",
     ):
         assert number in text
     assert len(TIMEOUTS) == 2

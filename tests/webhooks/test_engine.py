@@ -9,17 +9,9 @@ from flask import Flask
 from portal.extensions import db, utcnow
 from portal.webhooks import engine, publisher
 from portal.webhooks.lease import Lease
-from portal.webhooks.models import Attempt, Delivery, EventType, PauseReason, State, Status, Trigger, Webhook
-from portal.webhooks.outbound import Failure, Phases, Result
+from portal.webhooks.models import Attempt, EventType, PauseReason, State, Status, Trigger, Webhook
+from tests.webhooks.driving import GONE, OK, answer, claim, refusal
 from tests.webhooks.making import delivery_of, make_event, make_webhook, make_workspace
-
-OK = Result(status=200, phases=Phases(), duration_ms=12.0)
-GONE = Result(status=410, failure=Failure.GONE, phases=Phases(), duration_ms=12.0)
-TIMEOUT = Result(failure=Failure.TIMEOUT_TOTAL, phases=Phases(), duration_ms=15_000.0)
-
-
-def refusal(status: int = 500, retry_after: float | None = None) -> Result:
-    return Result(status=status, failure=Failure.HTTP_ERROR, phases=Phases(), duration_ms=12.0, retry_after=retry_after)
 
 
 @pytest.fixture
@@ -32,39 +24,6 @@ def lease(webhook: Webhook) -> Lease:
     taken = Lease(webhook.id)
     assert taken.take()
     return taken
-
-
-def claim(webhook: Webhook) -> list[engine.Letter]:
-    letters = engine.claim(webhook.id, [])
-    db.session.rollback()
-    return letters
-
-
-def answer(lease: Lease, *results: Result) -> None:
-    """Send what is first in line and get these answers, one after the other."""
-    for result in results:
-        letter = engine.claim(lease.webhook_id, [])[0]
-        engine.record(lease.token, letter, result)
-        db.session.commit()
-        make_due(letter.delivery_id)
-
-
-def fail_side_by_side(lease: Lease, result: Result, count: int) -> None:
-    """Different deliveries fail one after the other, with no time in between."""
-    for _ in range(count):
-        letter = engine.claim(lease.webhook_id, [])[0]
-        engine.record(lease.token, letter, result)
-        db.session.commit()
-
-
-def make_due(delivery_id: uuid.UUID) -> None:
-    """Let the time until the next try pass."""
-    delivery = db.session.get_one(Delivery, delivery_id)
-    if delivery.due_at:
-        delivery.due_at = utcnow() - timedelta(seconds=1)
-    if delivery.webhook.probe_at:
-        delivery.webhook.probe_at = utcnow() - timedelta(seconds=1)
-    db.session.commit()
 
 
 def test_a_good_answer_ends_the_delivery_and_logs_the_attempt(webhook: Webhook, lease: Lease) -> None:
@@ -146,59 +105,6 @@ def test_an_impatient_retry_after_is_not_a_busy_loop(webhook: Webhook, lease: Le
     engine.record(lease.token, claim(webhook)[0], refusal(429, retry_after=0))
     db.session.commit()
     assert claim(webhook) == []
-
-
-def test_three_different_failures_open_the_breaker_and_a_success_closes_it(webhook: Webhook, lease: Lease) -> None:
-    events = [make_event(webhook.workspace_id) for _ in range(4)]
-    fail_side_by_side(lease, refusal(), 3)
-    db.session.refresh(webhook)
-    assert webhook.probe_at
-    assert claim(webhook) == [], "the breaker is open: nothing before the probe"
-    make_due(delivery_of(events[3], webhook).id)
-    probes = claim(webhook)
-    assert [probe.trigger for probe in probes] == [Trigger.PROBE], "one probe at a time"
-    engine.record(lease.token, probes[0], OK)
-    db.session.commit()
-    db.session.refresh(webhook)
-    assert (webhook.probe_at, webhook.failures, webhook.failing_since) == (None, 0, None)
-    assert len(claim(webhook)) == 2, "all heads are due, paced by the ramp"
-
-
-def test_two_timeouts_open_it(webhook: Webhook, lease: Lease) -> None:
-    make_event(webhook.workspace_id)
-    make_event(webhook.workspace_id)
-    fail_side_by_side(lease, TIMEOUT, 2)
-    assert claim(webhook) == []
-
-
-def test_one_poisoned_delivery_does_not_open_it(webhook: Webhook, lease: Lease) -> None:
-    make_event(webhook.workspace_id)
-    answer(lease, *[refusal()] * 5)
-    db.session.refresh(webhook)
-    assert webhook.probe_at is None
-
-
-def test_a_probe_before_its_time_counts_for_no_schedule(webhook: Webhook, lease: Lease) -> None:
-    event = make_event(webhook.workspace_id)
-    delivery = delivery_of(event, webhook)
-    delivery.due_at = utcnow() + timedelta(hours=1)
-    webhook.failures, webhook.probe_at = 3, utcnow() - timedelta(seconds=1)
-    db.session.commit()
-    letter = claim(webhook)[0]
-    engine.record(lease.token, letter, refusal())
-    db.session.commit()
-    delivery = delivery_of(event, webhook)
-    assert (delivery.step, delivery.attempts, letter.trigger) == (0, 1, Trigger.PROBE)
-
-
-def test_five_days_of_failure_pause_the_webhook(webhook: Webhook, lease: Lease) -> None:
-    make_event(webhook.workspace_id)
-    webhook.failures, webhook.probe_at = 9, utcnow() - timedelta(seconds=1)
-    webhook.failing_since = utcnow() - timedelta(days=5, seconds=1)
-    db.session.commit()
-    answer(lease, refusal())
-    db.session.refresh(webhook)
-    assert (webhook.state, webhook.pause_reason) == (State.PAUSED, PauseReason.FAILING)
 
 
 def test_a_drain_that_lost_its_lease_logs_but_changes_nothing(webhook: Webhook, lease: Lease) -> None:

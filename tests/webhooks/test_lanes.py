@@ -88,3 +88,16 @@ def test_a_newcomer_is_not_stranded_when_the_one_in_front_ends_at_the_same_time(
     db.session.commit()
     thread.join()
     assert sendable() == [newcomer_id]
+
+
+def test_a_head_without_a_due_time_is_mended_and_no_other(webhook: Webhook) -> None:
+    contact = uuid.uuid4()
+    first, second = make_event(webhook.workspace_id, contact), make_event(webhook.workspace_id, contact)
+    assert lanes.mend() == 0
+    delivery_of(first, webhook).due_at = None
+    db.session.commit()
+    assert sendable() == []
+    assert lanes.mend() == 1
+    db.session.commit()
+    assert sendable() == [first.id]
+    assert delivery_of(second, webhook).due_at is None

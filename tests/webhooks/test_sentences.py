@@ -156,7 +156,7 @@ def test_advice_says_what_happened_that_nothing_is_lost_and_when_it_goes_on() ->
 
 
 def test_advice_on_a_failed_delivery_is_to_mend_and_resend() -> None:
-    note = sentences.advice(delivery(status=Status.FAILED, last_failure="refused", attempts=10), NOW)
+    note = sentences.advice(delivery(status=Status.FAILED, last_failure="refused", attempts=10, step=10), NOW)
     assert note
     assert "stopped after 10 attempts. Mend the cause, then press Resend." in note.text
     assert note.next_try is None

@@ -124,7 +124,7 @@ class TestShow:
         assert "1 waiting, about 22 min behind" in page
 
     def test_a_failing_webhook_says_why_and_what_to_do(self, dana: Person, webhook: Webhook, deliver: Deliver) -> None:
-        webhook.last_failed_id = deliver(failure="tls_expired").id
+        webhook.failed_ids = [str(deliver(failure="tls_expired").id)]
         webhook.failing_since = utcnow()
         db.session.commit()
         page = dana.client.get(f"/apps/webhooks/{webhook.id}").text
