@@ -60,8 +60,8 @@ def _sqlite_now(element: db_now, compiler: SQLCompiler, **kw: Any) -> str:
 
 @compiles(db_now, "postgresql")
 def _postgresql_now(element: db_now, compiler: SQLCompiler, **kw: Any) -> str:
-    # Not now(): that is the time at which the transaction began.
-    return f"(clock_timestamp() + ({compiler.process(element.clauses, **kw)}) * interval '1 second')"
+    # Not now(), the time at which the transaction began; not clock_timestamp(), for which no index can be used.
+    return f"(statement_timestamp() + ({compiler.process(element.clauses, **kw)}) * interval '1 second')"
 
 
 def utcnow() -> datetime:

@@ -6,10 +6,10 @@ Locks go webhook first, then deliveries in the order of `seq`; everybody who nee
 import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from math import inf
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, exists, literal, or_, select, update
 from sqlalchemy.orm import contains_eager, lazyload
 
 from ..extensions import db, db_now, utcnow
@@ -19,6 +19,9 @@ from .outbound import Failure, Result
 from .schedule import POISON, retry_delay
 
 MASK = "••••••"
+FAR = datetime(9999, 1, 1, tzinfo=UTC)
+PROBE_CHOICE = 50
+"""Among so many of the longest due the next probe is chosen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +48,18 @@ def sendable() -> ColumnElement[bool]:
 
     While the breaker is open any head may serve as the probe, whatever its due time.
     """
-    due = or_(Delivery.due_at <= db_now(), and_(breaker.is_open(), Delivery.due_at.is_not(None)))
-    reached = or_(Webhook.probe_at.is_(None), Webhook.probe_at <= db_now())
-    in_order = and_(Webhook.state == State.ACTIVE, reached, due, lanes.is_head())
-    test = and_(Delivery.trigger == Trigger.TEST, Webhook.state != State.DELETED)
-    return and_(Delivery.status == Status.PENDING, Delivery.due_at.is_not(None), or_(test, in_order))
+    due = Delivery.due_at <= case((breaker.is_open(), literal(FAR, Delivery.due_at.type)), else_=db_now())
+    return and_(_is(Status.PENDING), due, or_(_is_test(), and_(_is_reached(), lanes.is_head())))
 
 
 def waiting_webhooks() -> list[uuid.UUID]:
     """Webhooks that have something sendable and no drain at work."""
     free = or_(Webhook.leased_until.is_(None), Webhook.leased_until < db_now())
-    pending = exists().where(Delivery.webhook_id == Webhook.id, sendable()).correlate(Webhook)
-    return list(db.session.scalars(select(Webhook.id).where(Webhook.state != State.DELETED, free, pending)))
+    mine = Delivery.webhook_id == Webhook.id
+    tested = exists().where(mine, _is(Status.PENDING), _is_test()).correlate(Webhook)
+    pending = exists().where(mine, sendable()).correlate(Webhook)
+    # What the last of these says already, said before it: no look at 100,000 rows that wait for a probe.
+    return list(db.session.scalars(select(Webhook.id).where(free, or_(_is_reached(), tested), pending)))
 
 
 def has_work(webhook_id: uuid.UUID) -> bool:
@@ -72,14 +75,22 @@ def claim(webhook_id: uuid.UUID, in_flight: Collection[uuid.UUID]) -> list[Lette
     room = (1 if probing else webhook.width) - len(in_flight)
     if room <= 0:
         return []
+    found = (
+        select(Delivery.id)
+        .join(Delivery.webhook)
+        .where(Delivery.webhook_id == webhook_id, Delivery.id.not_in(in_flight), sendable())
+        .order_by(Delivery.due_at, Delivery.seq)
+        .limit(PROBE_CHOICE if probing else room)
+        .cte("found")
+    )
     # The least recently attempted probes first: one poisoned delivery must not stand for the whole receiver.
-    order = (Delivery.last_attempt_at.asc().nulls_first(), Delivery.seq) if probing else (Delivery.seq,)
+    order = (Delivery.last_attempt_at.asc().nulls_first(),) if probing else ()
     query = (
         select(Delivery, Delivery.due_at <= db_now())
+        .join(found, found.c.id == Delivery.id)
         .join(Delivery.webhook)
         .options(contains_eager(Delivery.webhook))
-        .where(Delivery.webhook_id == webhook_id, Delivery.id.not_in(in_flight), sendable())
-        .order_by(*order)
+        .order_by(*order, Delivery.due_at, Delivery.seq)
         .limit(room)
     )
     return [_letter(delivery, probing, was_due) for delivery, was_due in db.session.execute(query)]
@@ -110,13 +121,28 @@ def record(token: str, letter: Letter, result: Result) -> bool:
 
 
 def bring_forward(webhook: Webhook) -> None:
-    """All heads are due now, paced by the ramp; the caller holds the webhook's lock."""
+    """All heads are due, paced by the ramp, in the order of their times; the caller holds the webhook's lock."""
     db.session.execute(
         update(Delivery)
-        .where(Delivery.webhook_id == webhook.id, Delivery.status == Status.PENDING, Delivery.due_at.is_not(None))
+        .where(Delivery.webhook_id == webhook.id, _is(Status.PENDING), Delivery.due_at > db_now())
         .values(due_at=db_now())
         .execution_options(synchronize_session=False)
     )
+
+
+def _is(status: Status) -> ColumnElement[bool]:
+    """SQL over Delivery: its status, as a constant that indexes of such deliveries are chosen by."""
+    return Delivery.status == literal(status, Delivery.status.type, literal_execute=True)
+
+
+def _is_test() -> ColumnElement[bool]:
+    test = literal(Trigger.TEST, Delivery.trigger.type, literal_execute=True)
+    return and_(Delivery.trigger == test, Webhook.state != State.DELETED)
+
+
+def _is_reached() -> ColumnElement[bool]:
+    """SQL over Webhook: it takes deliveries, and its receiver has not asked for a pause or failed just now."""
+    return and_(Webhook.state == State.ACTIVE, or_(Webhook.probe_at.is_(None), Webhook.probe_at <= db_now()))
 
 
 def _letter(delivery: Delivery, probing: bool, was_due: bool) -> Letter:

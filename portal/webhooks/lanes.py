@@ -71,7 +71,8 @@ def leave(delivery: Delivery) -> None:
 
 def mend() -> int:
     """Give a due time to heads that have none; returns how many. There are none unless something went wrong."""
-    stranded = (Delivery.status == Status.PENDING, Delivery.due_at.is_(None), is_head())
+    firsts = select(func.min(LaneEntry.seq)).group_by(LaneEntry.webhook_id, LaneEntry.contact_id)
+    stranded = (Delivery.seq.in_(firsts), Delivery.status == Status.PENDING, Delivery.due_at.is_(None), is_head())
     found = update(Delivery).where(*stranded).values(due_at=db_now()).returning(Delivery.id)
     return len(db.session.scalars(found.execution_options(synchronize_session=False)).all())
 
@@ -83,7 +84,7 @@ def is_head() -> ColumnElement[bool]:
         mine.delivery_id == Delivery.id,
         ahead.webhook_id == mine.webhook_id,
         ahead.contact_id == mine.contact_id,
-        ahead.seq < mine.seq,
+        ahead.seq < Delivery.seq,  # mine.seq is the same, but lets PostgreSQL read all lanes for one answer
     )
 
 

@@ -147,8 +147,10 @@ class Delivery(Base):
     __tablename__ = "delivery"
     __table_args__ = (
         UniqueConstraint("event_id", "webhook_id"),
-        Index("ix_delivery_due", "webhook_id", "due_at", sqlite_where=text("status = 'pending'"),
+        Index("ix_delivery_due", "webhook_id", "due_at", "seq", sqlite_where=text("status = 'pending'"),
               postgresql_where=text("status = 'pending'")),
+        Index("ix_delivery_test", "webhook_id", sqlite_where=text("status = 'pending' AND trigger = 'test'"),
+              postgresql_where=text("status = 'pending' AND trigger = 'test'")),
         Index("ix_delivery_log", "workspace_id", "created_at", "id"),
         Index("ix_delivery_webhook_log", "webhook_id", "created_at", "id"),
         Index(None, "seq", unique=True),

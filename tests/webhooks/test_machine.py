@@ -64,9 +64,9 @@ class Engine(RuleBasedStateMachine):
 
     # What people do
 
-    @rule(picked=st.sets(st.integers(0, 3), min_size=1, max_size=3), twice=st.booleans())
-    def commit(self, picked: set[int], twice: bool) -> None:
-        for _ in range(1 + twice):
+    @rule(changes=st.lists(st.sets(st.integers(0, 3), min_size=1, max_size=3), min_size=1, max_size=4))
+    def commit(self, changes: list[set[int]]) -> None:
+        for picked in changes:
             event = make_event(self.workspace_id, *(self.contacts[i] for i in sorted(picked)))
             self.committed.add(event.id)
 
@@ -120,6 +120,15 @@ class Engine(RuleBasedStateMachine):
             self._check_turn(lease, letter)
             self.in_flight.append((lease, letter))
         db.session.rollback()
+
+    @rule(i=which, names=st.lists(st.sampled_from(["ok", "ok", "500"]), min_size=2, max_size=6))
+    def work(self, i: int, names: list[str]) -> None:
+        """What a drain does, answer by answer."""
+        for name in names:
+            self.claim(i)
+            if self.in_flight:
+                self.answer(-1, name)
+        self.claim(i)
 
     @precondition(lambda self: self.in_flight)
     @rule(i=which, name=st.sampled_from([*ANSWERS, "ok", "ok", "500"]))
@@ -296,7 +305,7 @@ def test_whatever_happens_nothing_is_lost_and_order_is_kept(app: Flask) -> None:
         Engine,
         settings=settings(
             max_examples=15,
-            stateful_step_count=40,
+            stateful_step_count=30,
             derandomize=True,
             database=None,
             deadline=None,

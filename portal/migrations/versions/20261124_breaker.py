@@ -1,4 +1,6 @@
-"""The breaker counts different deliveries strictly and its probes apart; deliveries know since when they fail."""
+"""The breaker counts different deliveries strictly and its probes apart; deliveries know since when they fail, and
+what is due is found in the order of its time.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -7,6 +9,9 @@ revision = '0003'
 down_revision = '0002'
 branch_labels = None
 depends_on = None
+
+PENDING = sa.text("status = 'pending'")
+TEST = sa.text("status = 'pending' AND trigger = 'test'")
 
 
 def upgrade() -> None:
@@ -21,9 +26,15 @@ def upgrade() -> None:
         webhook.alter_column('probes', existing_type=sa.Integer(), server_default=None)
         webhook.drop_column('last_failed_id')
     op.add_column('delivery', sa.Column('failing_since', sa.DateTime(timezone=True), nullable=True))
+    op.drop_index('ix_delivery_due', 'delivery')
+    op.create_index('ix_delivery_due', 'delivery', ['webhook_id', 'due_at', 'seq'], sqlite_where=PENDING, postgresql_where=PENDING)
+    op.create_index('ix_delivery_test', 'delivery', ['webhook_id'], sqlite_where=TEST, postgresql_where=TEST)
 
 
 def downgrade() -> None:
+    op.drop_index('ix_delivery_test', 'delivery')
+    op.drop_index('ix_delivery_due', 'delivery')
+    op.create_index('ix_delivery_due', 'delivery', ['webhook_id', 'due_at'], sqlite_where=PENDING, postgresql_where=PENDING)
     op.drop_column('delivery', 'failing_since')
     with op.batch_alter_table('webhook') as webhook:
         webhook.add_column(sa.Column('last_failed_id', sa.Uuid(), nullable=True))
