@@ -31,8 +31,7 @@ from .webhooks import signing, tasks
 from .webhooks.models import State, Webhook
 
 STOP_SECONDS = 25
-"""What a stop may take: sends in flight end within 16 s, and Heroku kills after 30."""
-SWEEP_EVERY = 3
+"""What a stop may take: sends in flight end within 16 s unless that was set otherwise, and Heroku kills after 30."""
 MEND_EVERY = 20
 """Each so many sweeps, and with the first, heads are looked for that have no due time."""
 log = logging.getLogger("portal.worker")
@@ -109,7 +108,7 @@ class Crew:
                 break
             self._replace_dead()
             self._sweep(mend=turn % MEND_EVERY == 0)
-            jobs.stopping.wait(SWEEP_EVERY)
+            jobs.stopping.wait(self.app.config["PACE"].sweep)
         ends = time.monotonic() + STOP_SECONDS
         for thread in self.threads:
             thread.join(max(0, ends - time.monotonic()))
@@ -129,7 +128,7 @@ class Crew:
             try:
                 tasks.sweep(self.name, mend)
             except SQLAlchemyError as error:
-                log.warning("the database does not answer (%s): trying again in 3 s", type(error).__name__)
+                log.warning("the database does not answer (%s): trying again soon", type(error).__name__)
                 db.session.rollback()
 
 

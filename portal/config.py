@@ -12,6 +12,8 @@ from typing import Any
 
 from sqlalchemy.engine import make_url
 
+from .pace import Pace
+
 Networks = tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
 
 LOOPBACK = "127.0.0.0/8,::1/128"
@@ -50,6 +52,7 @@ def load(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
         "ENCRYPTION_KEYS": _encryption_keys(environ, secret_key),
         # Networks that deliveries may reach although they are not public: receivers under development are on loopback.
         "ALLOWED_NETWORKS": _networks(environ.get("PORTAL_ALLOWED_NETWORKS", "" if production else LOOPBACK)),
+        "PACE": _pace(environ),
         "SIGNUP": environ.get("PORTAL_SIGNUP", "first"),
         # The address that people and receivers see; without it, the one that the browser asked for.
         "URL": environ.get("PORTAL_URL", "").rstrip("/"),
@@ -122,6 +125,13 @@ def _networks(text: str) -> Networks:
         return tuple(ipaddress.ip_network(word) for word in _words(text))
     except ValueError as error:
         raise ConfigError(f"PORTAL_ALLOWED_NETWORKS is not a list of networks: {error}.") from error
+
+
+def _pace(environ: Mapping[str, str]) -> Pace:
+    try:
+        return Pace.of(environ)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
 
 
 def _whole_number(environ: Mapping[str, str], name: str, default: int) -> int:

@@ -10,17 +10,9 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement
 
 from ..extensions import db_now, utcnow
+from ..pace import pace
 from .models import PauseReason, Webhook
 from .outbound import Failure, Result
-from .schedule import (
-    BREAK_AFTER,
-    BREAK_AFTER_TIMEOUTS,
-    FIRST_PROBE,
-    GIVE_UP_FAILURES,
-    GIVE_UP_SECONDS,
-    probe_delay,
-    wider,
-)
 
 TIMEOUTS = {Failure.TIMEOUT_CONNECT, Failure.TIMEOUT_TOTAL}
 
@@ -38,7 +30,7 @@ def close(webhook: Webhook) -> None:
 
 def answers(webhook: Webhook) -> None:
     """A good answer: one more step up the ramp, and the breaker is closed."""
-    webhook.width = wider(webhook.width)
+    webhook.width = pace().wider(webhook.width)
     webhook.answered_at = utcnow()
     close(webhook)
 
@@ -49,20 +41,27 @@ def fails(webhook: Webhook, delivery_id: uuid.UUID, result: Result, was_probe: b
     webhook.width, webhook.failures = 1, webhook.failures + 1
     webhook.failing_since = webhook.failing_since or now
     earlier = [key for key in webhook.failed_ids if key != str(delivery_id)]
-    webhook.failed_ids = [*earlier, str(delivery_id)][-BREAK_AFTER:]
+    webhook.failed_ids = [*earlier, str(delivery_id)][-pace().break_after :]
     _set_probe(webhook, result, was_probe)
     if result.failure == Failure.GONE:
         webhook.pause(PauseReason.GONE)
-    elif webhook.failures >= GIVE_UP_FAILURES and now - webhook.failing_since > timedelta(seconds=GIVE_UP_SECONDS):
+    elif _only_fails(webhook):
         webhook.pause(PauseReason.FAILING)
 
 
+def _only_fails(webhook: Webhook) -> bool:
+    """Whether it has failed so often over so long a time, without one success, that it is paused."""
+    since = utcnow() - timedelta(seconds=pace().pause_after)
+    often = webhook.failures >= pace().pause_after_failures
+    return often and webhook.failing_since is not None and webhook.failing_since < since
+
+
 def _set_probe(webhook: Webhook, result: Result, was_probe: bool) -> None:
-    opens_at = BREAK_AFTER_TIMEOUTS if result.failure in TIMEOUTS else BREAK_AFTER
+    opens_at = pace().break_after_timeouts if result.failure in TIMEOUTS else pace().break_after
     opens = not webhook.probes and len(webhook.failed_ids) >= opens_at
     # What was in flight when it opened says nothing new: only a probe doubles the time to the next one.
     if opens or (webhook.probes and was_probe):
         webhook.probes += 1
-        webhook.probe_at = db_now(probe_delay(webhook.probes))
+        webhook.probe_at = db_now(pace().probe_delay(webhook.probes))
     if result.retry_after is not None:
-        webhook.probe_at = db_now(max(result.retry_after, FIRST_PROBE))
+        webhook.probe_at = db_now(max(result.retry_after, pace().first_probe))

@@ -13,10 +13,10 @@ from sqlalchemy import ColumnElement, and_, case, exists, literal, or_, select, 
 from sqlalchemy.orm import contains_eager, lazyload
 
 from ..extensions import db, db_now, utcnow
+from ..pace import pace
 from . import breaker, lanes, signing
 from .models import Attempt, Delivery, State, Status, Trigger, Webhook
 from .outbound import Failure, Result
-from .schedule import POISON, retry_delay
 
 MASK = "••••••"
 FAR = datetime(9999, 1, 1, tzinfo=UTC)
@@ -222,7 +222,7 @@ def _try_later(webhook: Webhook, delivery: Delivery, letter: Letter, result: Res
         return
     delivery.step += 1
     delivery.failing_since = delivery.failing_since or utcnow()
-    delay, blocks = retry_delay(delivery.step), lanes.is_blocking(delivery)
+    delay, blocks = pace().retry_delay(delivery.step), lanes.is_blocking(delivery)
     if delay is None or (blocks and _is_poisoned(webhook, delivery)):
         _end(delivery, Status.FAILED)
         return
@@ -231,12 +231,12 @@ def _try_later(webhook: Webhook, delivery: Delivery, letter: Letter, result: Res
 
 def _until_decision(delivery: Delivery) -> float:
     """Seconds until it is known whether a failing head makes way for those behind it; infinite once that was asked."""
-    left = ((delivery.failing_since or utcnow()) + POISON - utcnow()).total_seconds()
+    left = ((delivery.failing_since or utcnow()) + pace().poison - utcnow()).total_seconds()
     return left if left > 0 else inf
 
 
 def _is_poisoned(webhook: Webhook, delivery: Delivery) -> bool:
     """Whether a delivery has failed for an hour while its receiver took others: the fault lies in what it says."""
-    since = utcnow() - POISON
+    since = utcnow() - pace().poison
     others_pass = not webhook.probes and webhook.answered_at is not None and webhook.answered_at > since
     return others_pass and delivery.failing_since is not None and delivery.failing_since <= since

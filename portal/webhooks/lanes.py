@@ -12,8 +12,8 @@ from sqlalchemy import Sequence as DatabaseSequence
 from sqlalchemy.orm import aliased, lazyload
 
 from ..extensions import Base, db, db_now, is_sqlite
+from ..pace import pace
 from .models import Delivery, LaneEntry, Status
-from .schedule import POISON
 
 SEQ = DatabaseSequence("delivery_seq", metadata=Base.metadata)
 
@@ -109,6 +109,6 @@ def _lock_ends(webhook_id: uuid.UUID, contacts: Sequence[uuid.UUID]) -> bool:
 def _hasten(delivery: Delivery) -> None:
     """Somebody waits behind a failing delivery now: its next try comes when it may have to make way."""
     if delivery.failing_since and delivery.due_at and delivery.last_attempt_at:
-        decision = delivery.failing_since + POISON
+        decision = delivery.failing_since + pace().poison
         if delivery.last_attempt_at < decision < delivery.due_at:
             delivery.due_at = decision

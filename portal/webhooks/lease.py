@@ -7,8 +7,8 @@ import uuid
 from sqlalchemy import or_, update
 
 from ..extensions import db, db_now
+from ..pace import pace
 from .models import Webhook
-from .schedule import LEASE_SECONDS, RENEW_SECONDS
 
 
 class LeaseLost(Exception):  # noqa: N818 - an event, not an error
@@ -29,7 +29,9 @@ class Lease:
 
     def keep(self) -> None:
         """Renew when it is time. Raises LeaseLost when another drain has taken over."""
-        if time.monotonic() - self.renewed >= RENEW_SECONDS and not self._hold(Webhook.lease_token == self.token):
+        if time.monotonic() - self.renewed >= pace().lease_renewal and not self._hold(
+            Webhook.lease_token == self.token
+        ):
             raise LeaseLost
 
     def release(self) -> None:
@@ -51,10 +53,10 @@ class Lease:
         held = db.session.execute(
             update(Webhook)
             .where(Webhook.id == self.webhook_id, condition)  # type: ignore[arg-type]
-            .values(leased_until=db_now(LEASE_SECONDS), lease_token=self.token)
+            .values(leased_until=db_now(pace().lease), lease_token=self.token)
             .returning(Webhook.id)
         ).one_or_none()
         db.session.commit()
         if held:
-            self.ends, self.renewed = now + LEASE_SECONDS, now
+            self.ends, self.renewed = now + pace().lease, now
         return held is not None

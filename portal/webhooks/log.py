@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 
 from ..accounts.service import own, own_or_404, workspace
 from ..extensions import db
+from ..pace import pace
 from ..web import go, page, say
 from . import exact, live, publisher, search, sentences
 from .live import Live
@@ -133,7 +134,7 @@ def _facts(delivery: Delivery, number: int | None, raw: bool) -> dict[str, Any]:
         "curl": exact.curl(chosen.url, chosen.request_headers, delivery.event.body) if chosen else "",
         "note": sentences.advice(delivery),
         "life": sentences.life(delivery, attempts),
-        "all_attempts": sentences.ATTEMPTS,
+        "all_attempts": pace().attempts,
         "may_resend": delivery.webhook.state != State.DELETED,
     }
 

@@ -1,4 +1,4 @@
-"""States and results in plain English. Pure but for the clock: no database, no network."""
+"""States and results in plain English. Pure but for the clock and the settings: no database, no network."""
 
 import re
 from collections.abc import Sequence
@@ -8,13 +8,10 @@ from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from ..extensions import utcnow
+from ..pace import pace
 from .models import Attempt, Delivery, Event, EventType, PauseReason, State, Status, Trigger, Webhook
 from .outbound import explain
-from .schedule import SCHEDULE
 
-ATTEMPTS = len(SCHEDULE)
-SENDING = timedelta(seconds=16)
-"""A send takes no longer: what is due for longer than that is waiting for a worker."""
 KEPT = "Nothing is lost."
 _TOKEN = re.compile(r"(?<=/)(?=[\w-]*[0-9A-Z])([\w-]{8})[\w-]{16,}(?=/|$)", re.ASCII)
 
@@ -26,7 +23,7 @@ ABOUT = {
 _PAUSED = {
     PauseReason.PERSON: "Paused by hand",
     PauseReason.GONE: "Paused because the receiver answered 410 Gone",
-    PauseReason.FAILING: "Paused because it failed for five days",
+    PauseReason.FAILING: "Paused because it only failed for days",
 }
 
 
@@ -111,7 +108,8 @@ def is_sending(delivery: Delivery, now: datetime) -> bool:
     """Whether a worker has it or is about to take it: due just now, and nothing holds its webhook."""
     due = delivery.status == Status.PENDING and delivery.due_at is not None
     free = delivery.trigger == Trigger.TEST or (delivery.webhook.is_active and delivery.webhook.probe_at is None)
-    return bool(due and free and delivery.due_at and timedelta(0) <= now - delivery.due_at < SENDING)
+    longest_send = timedelta(seconds=pace().longest_send)  # due for longer than that, it waits for a worker
+    return bool(due and free and delivery.due_at and timedelta(0) <= now - delivery.due_at < longest_send)
 
 
 def next_try(delivery: Delivery) -> datetime | None:
@@ -134,8 +132,8 @@ def attempt_of(delivery: Delivery) -> str:
     """ "1" for what succeeded at once, "3 of 10" once there was a second or there will be, a dash before the first."""
     if not delivery.attempts:
         return "–"
-    of_all = 1 < delivery.attempts <= ATTEMPTS or (delivery.attempts == 1 and delivery.status == Status.PENDING)
-    return f"{delivery.attempts} of {ATTEMPTS}" if of_all else str(delivery.attempts)
+    of_all = 1 < delivery.attempts <= pace().attempts or (delivery.attempts == 1 and delivery.status == Status.PENDING)
+    return f"{delivery.attempts} of {pace().attempts}" if of_all else str(delivery.attempts)
 
 
 def trigger(delivery: Delivery) -> str:
@@ -233,17 +231,21 @@ def _failure_note(delivery: Delivery) -> Note:
         return Note("bad", found.title, f"{found.advice} Then send another test.")
     if delivery.status == Status.FAILED:
         return Note("bad", found.title, f"{found.advice} {_stopped(delivery)} Mend the cause, then press Resend.")
-    left = ATTEMPTS - delivery.step - 1
-    more = f" Up to {left} more follow, over 75 h in all, with the same id and the same bytes." if left > 0 else ""
+    left = pace().attempts - delivery.step - 1
+    more = (
+        f" Up to {left} more follow, over {span(pace().whole_schedule)} in all, with the same id and the same bytes."
+        if left > 0
+        else ""
+    )
     return Note("bad", found.title, f"{found.advice} {KEPT}{more}", next_try(delivery))
 
 
 def _stopped(delivery: Delivery) -> str:
-    if delivery.step >= ATTEMPTS:
+    if delivery.step >= pace().attempts:
         return f"The portal stopped after {delivery.attempts} attempts."
     return (
-        "It failed for over an hour while the receiver took others. Later changes of the same contact were waiting"
-        f" behind it and go on without it, after {delivery.attempts} attempts."
+        f"It failed for over {span(pace().poison)} while the receiver took others. Later changes of the same contact"
+        f" were waiting behind it and go on without it, after {delivery.attempts} attempts."
     )
 
 

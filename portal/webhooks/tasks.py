@@ -9,15 +9,13 @@ from flask import current_app
 
 from .. import jobs
 from ..extensions import db, db_now
+from ..pace import pace
 from . import engine, lanes, outbound, sentences
 from .engine import Letter
 from .lease import Lease, LeaseLost
 from .models import WorkerBeat
 from .outbound import Result
-from .schedule import RENEW_SECONDS, SLICE_DELIVERIES, SLICE_SECONDS
 
-SEND_SECONDS = outbound.Limits().total + 1
-"""What one send may take at most: none begins unless the lease lasts longer."""
 SWEEP_KEY, SWEEP_SECONDS = "sweep", 10
 """The sweeper's own bell, so that it never waits for one that got lost."""
 
@@ -48,10 +46,13 @@ class Drain:
     """One slice of work for one webhook: claim, send side by side, record, until nothing is sendable."""
 
     def __init__(self, lease: Lease, connections: outbound.Connections) -> None:
-        self.lease, self.connections = lease, connections
+        self.lease, self.connections, self.pace = lease, connections, pace()
+        self.limits = outbound.Limits(
+            connect=self.pace.connect_timeout, resolve=self.pace.connect_timeout, total=self.pace.send_timeout
+        )
         self.allowed = current_app.config["ALLOWED_NETWORKS"]
-        self.in_flight: dict[Future[Result], Letter] = {}
-        self.ends = time.monotonic() + SLICE_SECONDS
+        self.in_flight: dict[Future[Result | None], Letter] = {}
+        self.ends = time.monotonic() + self.pace.slice
         self.sent = 0
         self.open = True
 
@@ -72,29 +73,32 @@ class Drain:
             self.open = False
 
     def _may_send(self) -> bool:
-        fresh = self.sent < SLICE_DELIVERIES and time.monotonic() < self.ends and not jobs.stopping.is_set()
-        self.open = self.open and fresh and self.lease.lasts(SEND_SECONDS)
+        fresh = self.sent < self.pace.slice_deliveries and time.monotonic() < self.ends and not jobs.stopping.is_set()
+        self.open = self.open and fresh and self.lease.lasts(self.pace.longest_send)
         return self.open
 
     def _send(self) -> None:
         letters = engine.claim(self.lease.webhook_id, [letter.delivery_id for letter in self.in_flight.values()])
         db.session.rollback()  # no connection to the database is held during HTTP
         for letter in letters:
-            future = senders.submit(
-                outbound.send,
-                letter.url,
-                letter.headers,
-                letter.body,
-                allowed=self.allowed,
-                pool=self.connections,
-            )
-            self.in_flight[future] = letter
+            self.in_flight[senders.submit(self._post, letter)] = letter
         self.sent += len(letters)
 
+    def _post(self, letter: Letter) -> Result | None:
+        """In a sender thread: the answer; None if this process slept so long that the webhook may be another's."""
+        if not self.lease.lasts(self.pace.send_timeout):
+            return None
+        return outbound.send(
+            letter.url, letter.headers, letter.body, allowed=self.allowed, pool=self.connections, limits=self.limits
+        )
+
     def _collect(self) -> None:
-        done, _ = wait(self.in_flight, timeout=RENEW_SECONDS, return_when=FIRST_COMPLETED)
+        done, _ = wait(self.in_flight, timeout=self.pace.lease_renewal, return_when=FIRST_COMPLETED)
         for future in done:
             letter, result = self.in_flight.pop(future), future.result()
+            if result is None:
+                self.open = False
+                continue
             self.open &= engine.record(self.lease.token, letter, result)
             db.session.commit()
             tell(letter, result)

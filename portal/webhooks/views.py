@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 
 from ..accounts.service import own, own_or_404, person, workspace
 from ..extensions import db
+from ..pace import pace
 from ..web import go, page, say, wants_fragment
 from . import exact, live, publisher, readings, samples, sentences, signing
 from .forms import URL_WARNING, WebhookForm
@@ -199,7 +200,8 @@ def _facts(webhook: Webhook, version: str) -> dict[str, Any]:
         "backlog": sentences.backlog(reading.waiting, reading.oldest),
         "next_try": _next_try(webhook, reading),
         "waiting": reading.waiting,
-        "all_attempts": sentences.ATTEMPTS,
+        "all_attempts": pace().attempts,
+        "whole_schedule": sentences.span(pace().whole_schedule),
         "latest": latest,
         "trouble": _trouble(webhook),
         "headers": signing.custom_headers(webhook),

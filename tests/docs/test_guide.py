@@ -12,21 +12,13 @@ from markdown_it import MarkdownIt
 from portal.contacts.payload import sample
 from portal.docs.rendering import PLACEHOLDER, SOURCE, guide
 from portal.extensions import db, utcnow
+from portal.pace import Pace
 from portal.web import CSP
 from portal.webhooks import publisher, signing
 from portal.webhooks.breaker import TIMEOUTS
 from portal.webhooks.models import EventType, State
 from portal.webhooks.outbound import Limits
 from portal.webhooks.outbound.result import RETRY_AFTER_LIMIT
-from portal.webhooks.schedule import (
-    BREAK_AFTER,
-    BREAK_AFTER_TIMEOUTS,
-    GIVE_UP_SECONDS,
-    JITTER,
-    MAX_WIDTH,
-    POISON,
-    SCHEDULE,
-)
 from portal.webhooks.verifying import TOLERANCE_SECONDS
 from tests.conftest import Person
 from tests.docs.reading import SECTIONS, code, table
@@ -132,14 +124,14 @@ def test_the_events_are_those_that_there_are(app: Flask) -> None:
 def test_the_retries_are_those_of_the_schedule(app: Flask) -> None:
     waits = [wait for _, wait in table("Retries")]
     assert waits[0] == "at once"
-    assert (0, *(seconds(wait) for wait in waits[1:])) == SCHEDULE
+    assert (0, *(seconds(wait) for wait in waits[1:])) == Pace().retry_schedule
     text = " ".join(SECTIONS["Retries"].split())
     for number in (
-        f"up to {len(SCHEDULE)} times over {sum(SCHEDULE) // 3600} h",
-        f"up to {JITTER:.0%}".replace("%", " %"),
-        f"When {BREAK_AFTER} events fail in a row ({BREAK_AFTER_TIMEOUTS} if you do not answer in time)",
-        f"only fails for {GIVE_UP_SECONDS // 86400} days",
-        f"keeps failing for {POISON.seconds // 3600} h while you accept others",
+        f"up to {Pace().attempts} times over {sum(Pace().retry_schedule) // 3600} h",
+        f"up to {Pace().retry_jitter:.0%}".replace("%", " %"),
+        f"When {Pace().break_after} events fail in a row ({Pace().break_after_timeouts} if you do not answer in time)",
+        f"only fails for {Pace().pause_after / 86400:.0f} days",
+        f"keeps failing for {Pace().poison_after / 3600:.0f} h while you accept others",
     ):
         assert number in text
     assert len(TIMEOUTS) == 2
@@ -154,11 +146,11 @@ def seconds(words: str) -> int:
 @pytest.mark.parametrize(
     ("heading", "number"),
     [
-        ("Answer", f"{Limits().total:.0f} s"),
+        ("Answer", f"{Pace().send_timeout:.0f} s"),
         ("Answer", f"{Limits().keep_bytes // 1024} KiB"),
         ("Answer", {3600.0: "an hour"}[RETRY_AFTER_LIMIT]),
         ("Verify", f"({TOLERANCE_SECONDS} s)"),
-        ("Duplicates and order", f"up to {MAX_WIDTH} are"),
+        ("Duplicates and order", f"up to {Pace().max_width} are"),
         ("Change the secret", f"{publisher.ROTATION // timedelta(hours=1)} h"),
     ],
 )

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from portal.extensions import Base, db
+from portal.pace import Pace
 from portal.webhooks import engine, lanes, publisher
 from portal.webhooks.lease import Lease
 from portal.webhooks.models import (
@@ -27,7 +28,6 @@ from portal.webhooks.models import (
     Webhook,
 )
 from portal.webhooks.outbound import Failure, Phases, Result
-from portal.webhooks.schedule import BREAK_AFTER, LEASE_SECONDS
 from tests.webhooks.driving import GONE, OK, TIMEOUT, refusal
 from tests.webhooks.making import make_event, make_webhook, make_workspace
 
@@ -168,7 +168,7 @@ class Engine(RuleBasedStateMachine):
             _shift(delivery, by, "due_at", "failing_since", "last_attempt_at")
         db.session.commit()
         for lease in self.leases.values():
-            lease.renewed = -LEASE_SECONDS
+            lease.renewed = -Pace().lease
             lease.keep()
 
     # What holds, whatever happened
@@ -192,7 +192,7 @@ class Engine(RuleBasedStateMachine):
     @invariant()
     def the_breaker_is_sane(self) -> None:
         for webhook in db.session.scalars(db.select(Webhook)):
-            assert len(set(webhook.failed_ids)) == len(webhook.failed_ids) <= BREAK_AFTER
+            assert len(set(webhook.failed_ids)) == len(webhook.failed_ids) <= Pace().break_after
             assert not webhook.probes or webhook.probe_at, "an open breaker knows its next probe"
             assert bool(webhook.failures) == bool(webhook.failing_since)
         db.session.rollback()

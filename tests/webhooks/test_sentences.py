@@ -1,12 +1,15 @@
 """States and results in plain words, case by case."""
 
 import uuid
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from flask import Flask
 
 from portal.extensions import utcnow
+from portal.pace import Pace
 from portal.webhooks import sentences
 from portal.webhooks.models import (
     Attempt,
@@ -24,6 +27,15 @@ from portal.webhooks.models import (
 NOW = utcnow()
 AGO = NOW - timedelta(minutes=22)
 SOON = NOW + timedelta(seconds=38)
+
+
+@pytest.fixture(autouse=True)
+def numbers() -> Iterator[None]:
+    """The numbers that sentences tell; nothing else of the app."""
+    app = Flask(__name__)
+    app.config["PACE"] = Pace()
+    with app.app_context():
+        yield
 
 
 def webhook(**values: Any) -> Webhook:
@@ -63,7 +75,7 @@ def test_the_state_of_a_webhook_is_one_word(values: dict[str, Any], words: str) 
     [
         (PauseReason.PERSON, "Paused by hand since"),
         (PauseReason.GONE, "Paused because the receiver answered 410 Gone since"),
-        (PauseReason.FAILING, "Paused because it failed for five days since"),
+        (PauseReason.FAILING, "Paused because it only failed for days since"),
     ],
 )
 def test_a_pause_says_why(reason: PauseReason, words: str) -> None:
