@@ -161,8 +161,8 @@ def test_the_timeline_tells_who_changed_what(dana: Any, allen: str, typed: Typed
     told = [re.sub(r" +", " ", entry.partition(">")[2]).strip() for entry in entries]
     assert told == [
         "Dana Whitfield removed tag VIP",
-        "Dana Whitfield changed Last name from Ji → to blank changed Owner blank → to Dana Whitfield "
-        "added tag VIP changed City blank → to Paris",
+        "Dana Whitfield changed Last name from Ji → to blank and changed Owner blank → to Dana Whitfield and "
+        "added tag VIP and changed City blank → to Paris",
         "Dana Whitfield created the contact",
     ]
 
