@@ -4,22 +4,25 @@ Locks go webhook first, then deliveries in the order of `seq`; everybody who nee
 """
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import inf
 
-from sqlalchemy import ColumnElement, and_, case, exists, literal, or_, select, update
+from sqlalchemy import ColumnElement, Update, and_, case, exists, literal, or_, select, update
 from sqlalchemy.orm import contains_eager, lazyload
 
 from ..extensions import db, db_now, utcnow
 from ..pace import pace
 from . import breaker, lanes, signing
+from .lease import LeaseLost, is_free
 from .models import Attempt, Delivery, State, Status, Trigger, Webhook
-from .outbound import Failure, Result
+from .outbound import RETRY_AFTER_LIMIT, Failure, Result
 
 MASK = "••••••"
 FAR = datetime(9999, 1, 1, tzinfo=UTC)
+CLOCK_DRIFT = 5
+"""Seconds by which the clocks of two database servers, one of which takes over from the other, may differ."""
 PROBE_CHOICE = 50
 """Among so many of the longest due the next probe is chosen."""
 
@@ -54,12 +57,11 @@ def sendable() -> ColumnElement[bool]:
 
 def waiting_webhooks() -> list[uuid.UUID]:
     """Webhooks that have something sendable and no drain at work."""
-    free = or_(Webhook.leased_until.is_(None), Webhook.leased_until < db_now())
     mine = Delivery.webhook_id == Webhook.id
     tested = exists().where(mine, _is(Status.PENDING), _is_test()).correlate(Webhook)
     pending = exists().where(mine, sendable()).correlate(Webhook)
     # What the last of these says already, said before it: no look at 100,000 rows that wait for a probe.
-    return list(db.session.scalars(select(Webhook.id).where(free, or_(_is_reached(), tested), pending)))
+    return list(db.session.scalars(select(Webhook.id).where(is_free(), or_(_is_reached(), tested), pending)))
 
 
 def has_work(webhook_id: uuid.UUID) -> bool:
@@ -68,9 +70,14 @@ def has_work(webhook_id: uuid.UUID) -> bool:
     return db.session.scalar(query) is not None
 
 
-def claim(webhook_id: uuid.UUID, in_flight: Collection[uuid.UUID]) -> list[Letter]:
-    """What the holder of the lease may send beside what is in flight: oldest first, as many as the width allows."""
+def claim(webhook_id: uuid.UUID, token: str | None, in_flight: Collection[uuid.UUID]) -> list[Letter]:
+    """What the holder of the lease may send beside what is in flight: oldest first, as many as the width allows.
+
+    Raises LeaseLost when `token` holds the webhook no more.
+    """
     webhook = db.session.get_one(Webhook, webhook_id, populate_existing=True)
+    if webhook.lease_token != token:
+        raise LeaseLost
     probing = webhook.probe_at is not None
     room = (1 if probing else webhook.width) - len(in_flight)
     if room <= 0:
@@ -96,38 +103,45 @@ def claim(webhook_id: uuid.UUID, in_flight: Collection[uuid.UUID]) -> list[Lette
     return [_letter(delivery, probing, was_due) for delivery, was_due in db.session.execute(query)]
 
 
-def record(token: str, letter: Letter, result: Result) -> bool:
-    """Write down an attempt and what follows from it. The attempt always; the state only while `token` holds the lease.
+def record(token: str, answers: Sequence[tuple[Letter, Result]]) -> bool:
+    """Write down attempts of one webhook and what follows from them.
 
-    Returns whether the lease still held.
+    The attempts always; the states only while `token` holds the lease. Returns whether it still held.
     """
     webhook = db.session.scalars(
-        select(Webhook).where(Webhook.id == letter.webhook_id).with_for_update(key_share=True),
+        select(Webhook).where(Webhook.id == answers[0][0].webhook_id).with_for_update(key_share=True),
         execution_options={"populate_existing": True},
     ).one()
-    delivery = db.session.scalars(
-        select(Delivery).where(Delivery.id == letter.delivery_id).options(lazyload("*")).with_for_update(of=Delivery),
-        execution_options={"populate_existing": True},
-    ).one()
-    db.session.add(_attempt(letter, result))
-    delivery.attempts = max(delivery.attempts, letter.number)
-    delivery.last_attempt_at, delivery.last_trigger = letter.started_at, letter.trigger
-    delivery.last_status, delivery.last_failure = result.status, result.failure
-    delivery.last_duration_ms = result.duration_ms
+    deliveries = _locked([letter.delivery_id for letter, _ in answers])
     held = webhook.lease_token == token
-    if held and delivery.status == Status.PENDING:
-        _settle(webhook, delivery, letter, result)
+    for letter, result in answers:
+        delivery = deliveries[letter.delivery_id]
+        db.session.add(_attempt(letter, result))
+        _note(delivery, letter, result)
+        if held and delivery.status == Status.PENDING:
+            _settle(webhook, delivery, letter, result)
+    lanes.leave([delivery for delivery in deliveries.values() if delivery.status != Status.PENDING])
     return held
+
+
+def mend() -> int:
+    """Give a due time to heads that have none; returns how many. There are none unless something went wrong.
+
+    What never failed is due at once: if its time lies ahead, the clock was set back meanwhile.
+    """
+    ahead = (_is(Status.PENDING), Delivery.step == 0, Delivery.due_at > db_now(CLOCK_DRIFT))
+    db.session.execute(_due_now(update(Delivery).where(*ahead)))
+    return lanes.mend()
 
 
 def bring_forward(webhook: Webhook) -> None:
     """All heads are due, paced by the ramp, in the order of their times; the caller holds the webhook's lock."""
-    db.session.execute(
-        update(Delivery)
-        .where(Delivery.webhook_id == webhook.id, _is(Status.PENDING), Delivery.due_at > db_now())
-        .values(due_at=db_now())
-        .execution_options(synchronize_session=False)
-    )
+    later = (Delivery.webhook_id == webhook.id, _is(Status.PENDING), Delivery.due_at > db_now())
+    db.session.execute(_due_now(update(Delivery).where(*later)))
+
+
+def _due_now(chosen: Update) -> Update:
+    return chosen.values(due_at=db_now()).execution_options(synchronize_session=False)
 
 
 def _is(status: Status) -> ColumnElement[bool]:
@@ -142,7 +156,9 @@ def _is_test() -> ColumnElement[bool]:
 
 def _is_reached() -> ColumnElement[bool]:
     """SQL over Webhook: it takes deliveries, and its receiver has not asked for a pause or failed just now."""
-    return and_(Webhook.state == State.ACTIVE, or_(Webhook.probe_at.is_(None), Webhook.probe_at <= db_now()))
+    impossible = Webhook.probe_at > db_now(2 * max(RETRY_AFTER_LIMIT, pace().last_probe))  # the clock was set back
+    reached = or_(Webhook.probe_at.is_(None), Webhook.probe_at <= db_now(), impossible)
+    return and_(Webhook.state == State.ACTIVE, reached)
 
 
 def _letter(delivery: Delivery, probing: bool, was_due: bool) -> Letter:
@@ -188,6 +204,20 @@ def _attempt(letter: Letter, result: Result) -> Attempt:
     )
 
 
+def _locked(keys: Sequence[uuid.UUID]) -> dict[uuid.UUID, Delivery]:
+    """Deliveries as they are now and stay until the commit."""
+    query = select(Delivery).where(Delivery.id.in_(keys)).order_by(Delivery.seq).options(lazyload("*"))
+    fresh = query.with_for_update(of=Delivery).execution_options(populate_existing=True)
+    return {delivery.id: delivery for delivery in db.session.scalars(fresh)}
+
+
+def _note(delivery: Delivery, letter: Letter, result: Result) -> None:
+    delivery.attempts = max(delivery.attempts, letter.number)
+    delivery.last_attempt_at, delivery.last_trigger = letter.started_at, letter.trigger
+    delivery.last_status, delivery.last_failure = result.status, result.failure
+    delivery.last_duration_ms = result.duration_ms
+
+
 def _settle(webhook: Webhook, delivery: Delivery, letter: Letter, result: Result) -> None:
     """What the answer means for the delivery, its lanes and its webhook."""
     delivery.trigger = Trigger.AUTOMATIC
@@ -208,8 +238,6 @@ def _end(delivery: Delivery, status: Status) -> None:
     delivery.status, delivery.due_at = status, None
     if status == Status.SUCCEEDED:
         delivery.succeeded_at = delivery.succeeded_at or utcnow()
-    db.session.flush()
-    lanes.leave(delivery)
 
 
 def _try_later(webhook: Webhook, delivery: Delivery, letter: Letter, result: Result) -> None:

@@ -50,15 +50,16 @@ def is_blocking(delivery: Delivery) -> bool:
     return db.session.scalar(query.limit(1)) is not None
 
 
-def leave(delivery: Delivery) -> None:
-    """Take an ended delivery out of its lanes and give those that thereby become heads their due time."""
-    gone = delete(LaneEntry).where(LaneEntry.delivery_id == delivery.id).returning(LaneEntry.contact_id)
-    contacts = list(db.session.scalars(gone))
+def leave(ended: Sequence[Delivery]) -> None:
+    """Take ended deliveries of one webhook out of their lanes; those that thereby become heads get their due time."""
+    keys = [delivery.id for delivery in ended]
+    gone = delete(LaneEntry).where(LaneEntry.delivery_id.in_(keys)).returning(LaneEntry.contact_id)
+    contacts = set(db.session.scalars(gone)) if keys else set()
     if not contacts:
         return
     firsts = (
         select(func.min(LaneEntry.seq))
-        .where(LaneEntry.webhook_id == delivery.webhook_id, LaneEntry.contact_id.in_(contacts))
+        .where(LaneEntry.webhook_id == ended[0].webhook_id, LaneEntry.contact_id.in_(contacts))
         .group_by(LaneEntry.contact_id)
     )
     db.session.execute(

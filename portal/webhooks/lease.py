@@ -4,7 +4,7 @@ import secrets
 import time
 import uuid
 
-from sqlalchemy import or_, update
+from sqlalchemy import ColumnElement, or_, update
 
 from ..extensions import db, db_now
 from ..pace import pace
@@ -13,6 +13,12 @@ from .models import Webhook
 
 class LeaseLost(Exception):  # noqa: N818 - an event, not an error
     """Another drain may hold the webhook now: start nothing, record only what was in flight."""
+
+
+def is_free() -> ColumnElement[bool]:
+    """SQL over Webhook: no drain holds it. One that ends later than any can is left by a clock that was set back."""
+    until = Webhook.leased_until
+    return or_(until.is_(None), until < db_now(), until > db_now(2 * pace().lease))
 
 
 class Lease:
@@ -25,7 +31,7 @@ class Lease:
 
     def take(self) -> bool:
         """Take the webhook, unless another drain holds it."""
-        return self._hold(or_(Webhook.leased_until.is_(None), Webhook.leased_until < db_now()))
+        return self._hold(is_free())
 
     def keep(self) -> None:
         """Renew when it is time. Raises LeaseLost when another drain has taken over."""
@@ -47,12 +53,12 @@ class Lease:
         """Whether the lease surely holds for so long, by the local monotonic clock, which no one sets back."""
         return self.ends - time.monotonic() > seconds
 
-    def _hold(self, condition: object) -> bool:
+    def _hold(self, condition: ColumnElement[bool]) -> bool:
         # Read before the statement: however long that takes, the lease is never believed to be longer than it is.
         now = time.monotonic()
         held = db.session.execute(
             update(Webhook)
-            .where(Webhook.id == self.webhook_id, condition)  # type: ignore[arg-type]
+            .where(Webhook.id == self.webhook_id, condition)
             .values(leased_until=db_now(pace().lease), lease_token=self.token)
             .returning(Webhook.id)
         ).one_or_none()

@@ -10,7 +10,7 @@ from flask import current_app
 from .. import jobs
 from ..extensions import db, db_now
 from ..pace import pace
-from . import engine, lanes, outbound, sentences
+from . import engine, outbound, sentences
 from .engine import Letter
 from .lease import Lease, LeaseLost
 from .models import WorkerBeat
@@ -19,8 +19,8 @@ from .outbound import Result
 SWEEP_KEY, SWEEP_SECONDS = "sweep", 10
 """The sweeper's own bell, so that it never waits for one that got lost."""
 
-# Threads that wait for receivers. One hanging receiver holds one of them: its webhook's width is 1.
-senders = ThreadPoolExecutor(max_workers=64, thread_name_prefix="send")
+# Threads that wait for receivers. Drains bound them by their widths: one must never wait for another's receiver.
+senders = ThreadPoolExecutor(max_workers=1000, thread_name_prefix="send")
 log = logging.getLogger("portal.deliveries")
 
 
@@ -59,18 +59,15 @@ class Drain:
     def run(self) -> None:
         """Until there is nothing to send, the slice is over or the lease is lost; then await what is in flight."""
         while True:
-            self._keep_lease()
-            if self._may_send():
-                self._send()
+            try:
+                self.lease.keep()
+                if self._may_send():
+                    self._send()
+            except LeaseLost:
+                self.open = False
             if not self.in_flight:
                 return
             self._collect()
-
-    def _keep_lease(self) -> None:
-        try:
-            self.lease.keep()
-        except LeaseLost:
-            self.open = False
 
     def _may_send(self) -> bool:
         fresh = self.sent < self.pace.slice_deliveries and time.monotonic() < self.ends and not jobs.stopping.is_set()
@@ -78,7 +75,8 @@ class Drain:
         return self.open
 
     def _send(self) -> None:
-        letters = engine.claim(self.lease.webhook_id, [letter.delivery_id for letter in self.in_flight.values()])
+        in_flight = [letter.delivery_id for letter in self.in_flight.values()]
+        letters = engine.claim(self.lease.webhook_id, self.lease.token, in_flight)
         db.session.rollback()  # no connection to the database is held during HTTP
         for letter in letters:
             self.in_flight[senders.submit(self._post, letter)] = letter
@@ -93,14 +91,15 @@ class Drain:
         )
 
     def _collect(self) -> None:
+        """Wait for answers; whatever has come by then is written down in one transaction."""
         done, _ = wait(self.in_flight, timeout=self.pace.lease_renewal, return_when=FIRST_COMPLETED)
-        for future in done:
-            letter, result = self.in_flight.pop(future), future.result()
-            if result is None:
-                self.open = False
-                continue
-            self.open &= engine.record(self.lease.token, letter, result)
+        ended = [(self.in_flight.pop(future), future.result()) for future in done]
+        answers = [(letter, result) for letter, result in ended if result is not None]
+        self.open &= len(answers) == len(ended)
+        if answers:
+            self.open &= engine.record(self.lease.token, answers)
             db.session.commit()
+        for letter, result in answers:
             tell(letter, result)
 
 
@@ -125,7 +124,7 @@ def sweep(name: str, mend: bool = False) -> None:
     This makes retries happen, and heals whatever bell was lost: an emptied Redis, a killed worker, a failed enqueue.
     To `mend` looks at all that waits for its turn: often enough once in a while.
     """
-    if mend and (count := lanes.mend()):
+    if mend and (count := engine.mend()):
         log.error("%d deliveries waited behind nothing and are due now: please report this", count)
     for webhook_id in engine.waiting_webhooks():
         jobs.bells().ring(webhook_id, SWEEP_KEY, SWEEP_SECONDS)

@@ -19,7 +19,7 @@ def refusal(status: int = 500, retry_after: float | None = None) -> Result:
 
 
 def claim(webhook: Webhook) -> list[engine.Letter]:
-    letters = engine.claim(webhook.id, [])
+    letters = engine.claim(webhook.id, webhook.lease_token, [])
     db.session.rollback()
     return letters
 
@@ -27,8 +27,8 @@ def claim(webhook: Webhook) -> list[engine.Letter]:
 def answer(lease: Lease, *results: Result) -> None:
     """Send what is first in line and get these answers, one after the other."""
     for result in results:
-        letter = engine.claim(lease.webhook_id, [])[0]
-        engine.record(lease.token, letter, result)
+        letter = engine.claim(lease.webhook_id, lease.token, [])[0]
+        engine.record(lease.token, [(letter, result)])
         db.session.commit()
         make_due(letter.delivery_id)
 
@@ -36,8 +36,8 @@ def answer(lease: Lease, *results: Result) -> None:
 def fail_side_by_side(lease: Lease, result: Result, count: int) -> None:
     """Different deliveries fail one after the other, with no time in between."""
     for _ in range(count):
-        letter = engine.claim(lease.webhook_id, [])[0]
-        engine.record(lease.token, letter, result)
+        letter = engine.claim(lease.webhook_id, lease.token, [])[0]
+        engine.record(lease.token, [(letter, result)])
         db.session.commit()
 
 

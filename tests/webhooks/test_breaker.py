@@ -39,7 +39,7 @@ def test_three_different_failures_open_the_breaker_and_a_success_closes_it(webho
     make_due(delivery_of(events[3], webhook).id)
     probes = claim(webhook)
     assert [probe.trigger for probe in probes] == [Trigger.PROBE], "one probe at a time"
-    engine.record(lease.token, probes[0], OK)
+    engine.record(lease.token, [(probes[0], OK)])
     db.session.commit()
     db.session.refresh(webhook)
     assert (webhook.probe_at, webhook.failures, webhook.failing_since) == (None, 0, None)
@@ -67,7 +67,7 @@ def test_a_probe_before_its_time_counts_for_no_schedule(webhook: Webhook, lease:
     webhook.probes, webhook.probe_at = 1, utcnow() - timedelta(seconds=1)
     db.session.commit()
     letter = claim(webhook)[0]
-    engine.record(lease.token, letter, refusal())
+    engine.record(lease.token, [(letter, refusal())])
     db.session.commit()
     delivery = delivery_of(event, webhook)
     assert (delivery.step, delivery.attempts, letter.trigger) == (0, 1, Trigger.PROBE)
@@ -108,7 +108,7 @@ def test_what_was_in_flight_when_it_opened_does_not_put_off_the_probe(webhook: W
     letters = claim(webhook)
     assert len(letters) == 16
     for letter in letters:
-        engine.record(lease.token, letter, refusal())
+        engine.record(lease.token, [(letter, refusal())])
     db.session.commit()
     db.session.refresh(webhook)
     assert webhook.probes == 1
@@ -122,7 +122,7 @@ def test_each_failed_probe_doubles_the_time_to_the_next(webhook: Webhook, lease:
     waits = []
     for _ in range(3):
         make_due(delivery_of(events[0], webhook).id)
-        engine.record(lease.token, claim(webhook)[0], refusal())
+        engine.record(lease.token, [(claim(webhook)[0], refusal())])
         db.session.commit()
         db.session.refresh(webhook)
         assert webhook.probe_at
@@ -236,13 +236,13 @@ def age(event: Event, webhook: Webhook, by: timedelta, next_try: timedelta = tim
 def attempt(lease: Lease, event: Event, result: Result) -> None:
     """Send this event and get that answer."""
     letter = next(one for one in claim_all(lease) if one.headers["webhook-id"] == event.id)
-    engine.record(lease.token, letter, result)
+    engine.record(lease.token, [(letter, result)])
     db.session.commit()
 
 
 def claim_all(lease: Lease) -> list[engine.Letter]:
     """All that is sendable, whatever the width."""
     db.session.get_one(Webhook, lease.webhook_id).width = 16
-    letters = engine.claim(lease.webhook_id, [])
+    letters = engine.claim(lease.webhook_id, lease.token, [])
     db.session.rollback()
     return letters

@@ -42,7 +42,7 @@ def test_a_failure_is_tried_again_after_5_seconds(webhook: Webhook, lease: Lease
     event = make_event(webhook.workspace_id)
     before = utcnow()
     letter = claim(webhook)[0]
-    engine.record(lease.token, letter, refusal())
+    engine.record(lease.token, [(letter, refusal())])
     db.session.commit()
     delivery = delivery_of(event, webhook)
     assert delivery.status == Status.PENDING
@@ -85,7 +85,7 @@ def test_gone_pauses_the_webhook_and_holds_the_delivery(webhook: Webhook, lease:
 def test_retry_after_is_kept_to(webhook: Webhook, lease: Lease, status: int) -> None:
     make_event(webhook.workspace_id)
     letter = claim(webhook)[0]
-    engine.record(lease.token, letter, refusal(status, retry_after=600))
+    engine.record(lease.token, [(letter, refusal(status, retry_after=600))])
     db.session.commit()
     db.session.refresh(webhook)
     assert webhook.probe_at
@@ -102,7 +102,7 @@ def test_429_with_retry_after_burns_no_attempt(webhook: Webhook, lease: Lease) -
 
 def test_an_impatient_retry_after_is_not_a_busy_loop(webhook: Webhook, lease: Lease) -> None:
     make_event(webhook.workspace_id)
-    engine.record(lease.token, claim(webhook)[0], refusal(429, retry_after=0))
+    engine.record(lease.token, [(claim(webhook)[0], refusal(429, retry_after=0))])
     db.session.commit()
     assert claim(webhook) == []
 
@@ -114,7 +114,7 @@ def test_a_drain_that_lost_its_lease_logs_but_changes_nothing(webhook: Webhook, 
     db.session.commit()
     other = Lease(webhook.id)
     assert other.take()
-    assert not engine.record(lease.token, letter, OK)
+    assert not engine.record(lease.token, [(letter, OK)])
     db.session.commit()
     assert delivery_of(event, webhook).status == Status.PENDING
     assert db.session.query(Attempt).count() == 1

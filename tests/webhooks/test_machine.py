@@ -116,7 +116,7 @@ class Engine(RuleBasedStateMachine):
     def claim(self, i: int) -> None:
         lease = self._lease(self.webhooks[i % 2])
         busy = [letter.delivery_id for owner, letter in self.in_flight if owner is lease]
-        for letter in engine.claim(lease.webhook_id, busy):
+        for letter in engine.claim(lease.webhook_id, lease.token, busy):
             self._check_turn(lease, letter)
             self.in_flight.append((lease, letter))
         db.session.rollback()
@@ -231,7 +231,7 @@ class Engine(RuleBasedStateMachine):
 
     def _deliver_all(self, key: uuid.UUID) -> int:
         lease = self._lease(key)
-        letters = engine.claim(key, [])
+        letters = engine.claim(key, lease.token, [])
         for letter in letters:
             self._check_turn(lease, letter)
         db.session.rollback()
@@ -242,7 +242,7 @@ class Engine(RuleBasedStateMachine):
     def _answer(self, lease: Lease, letter: engine.Letter, result: Result) -> None:
         if result.ok:
             self.accepted[letter.headers["webhook-id"]] += 1
-        engine.record(lease.token, letter, result)
+        engine.record(lease.token, [(letter, result)])
         db.session.commit()
 
     def _check_turn(self, lease: Lease, letter: engine.Letter) -> None:

@@ -55,14 +55,14 @@ def test_nothing_that_the_engine_asks_reads_a_long_table_from_end_to_end(app: Fl
 
     def probe() -> None:
         busy.probes, busy.probe_at = 1, utcnow()
-        assert [letter.is_probe for letter in engine.claim(busy.id, [])] == [True]
+        assert [letter.is_probe for letter in engine.claim(busy.id, lease.token, [])] == [True]
 
     def answer() -> None:
-        engine.record(lease.token, engine.claim(busy.id, [])[0], OK)
+        engine.record(lease.token, [(engine.claim(busy.id, lease.token, [])[0], OK)])
 
     contact = db.session.scalars(db.select(LaneEntry.contact_id).limit(1)).one()
     asked: dict[str, Callable[[], object]] = {
-        "claim": lambda: engine.claim(busy.id, []),
+        "claim": lambda: engine.claim(busy.id, lease.token, []),
         "claim a probe": probe,
         "record": answer,
         "the last look": lambda: engine.has_work(busy.id),

@@ -10,10 +10,11 @@ from .client import send
 from .connections import Connections
 from .exchange import Limits
 from .headers import HeadersRefused, check_headers, parse_headers
-from .result import Failure, Phases, Result
+from .result import RETRY_AFTER_LIMIT, Failure, Phases, Result
 from .urls import UrlRefused, check_url
 
 __all__ = [
+    "RETRY_AFTER_LIMIT",
     "Connections",
     "Explanation",
     "Failure",
