@@ -95,16 +95,12 @@ class Bells:
                 return  # another process rang in the same moment
 
 
-class ThreadWorker(SimpleWorker):
-    """An RQ worker that lives in a thread beside others (the names with an underscore are private to rq 3.0.0)."""
+class AppWorker(SimpleWorker):
+    """An RQ worker on our one queue, whatever the command line said: JSON only, our functions only."""
 
-    death_penalty_class = TimerDeathPenalty  # a thread gets no SIGALRM
-    job_class = AllowedJob
-    max_connection_wait_time = 2.0
-
-    def __init__(self, app: Flask, connection: redis.Redis) -> None:
+    def __init__(self, app: Flask, connection: redis.Redis, **options: Any) -> None:
         queue = Queue(QUEUE, connection=connection, serializer=JSONSerializer, job_class=AllowedJob)
-        super().__init__([queue], connection=connection, serializer=JSONSerializer)
+        super().__init__([queue], connection=connection, serializer=JSONSerializer, job_class=AllowedJob, **options)
         self.app = app
         self.log_job_description = False
 
@@ -112,6 +108,13 @@ class ThreadWorker(SimpleWorker):
         """Run the job in an app context of its own, and so with a database session of its own."""
         with self.app.app_context():
             return super().perform_job(job, queue, execution)
+
+
+class ThreadWorker(AppWorker):
+    """One that lives in a thread beside others (the names with an underscore are private to rq 3.0.0)."""
+
+    death_penalty_class = TimerDeathPenalty  # a thread gets no SIGALRM
+    max_connection_wait_time = 2.0
 
     def dequeue_job_and_maintain_ttl(self, timeout: int | None, max_idle_time: int | None = None) -> Any:
         """Wait for a job, and look every few seconds whether to stop: RQ's own wait looks nowhere."""
