@@ -49,11 +49,15 @@ def publish(workspace_id: uuid.UUID, event_type: EventType, body: bytes, about: 
     """
     event = _record(workspace_id, event_type, body, about, actor)
     # Nobody may delete a webhook between here and the commit, or its new delivery would wait for ever.
-    for webhook in db.session.scalars(_takers(workspace_id).with_for_update(read=True, key_share=True)):
-        if event_type in webhook.event_types:
-            delivery = Delivery(workspace_id=workspace_id, event_id=event.id, webhook_id=webhook.id)
-            lanes.enter(delivery, [one.contact_id for one in about])
-            ring_after_commit(webhook.id)
+    takers = db.session.scalars(_takers(workspace_id).with_for_update(read=True, key_share=True))
+    wanted = [webhook.id for webhook in takers if event_type in webhook.event_types]
+    contacts = [one.contact_id for one in about]
+    if wanted:
+        lanes.enter(
+            {Delivery(workspace_id=workspace_id, event_id=event.id, webhook_id=key): contacts for key in wanted}
+        )
+    for key in wanted:
+        ring_after_commit(key)
     return event
 
 
@@ -89,7 +93,7 @@ def send_test(webhook: Webhook, event_type: EventType, actor: str) -> Delivery:
         event_id=event.id,
         webhook_id=webhook.id,
         trigger=Trigger.TEST,
-        seq=lanes.next_seq(),
+        seq=lanes.next_seqs(1)[0],
         due_at=db_now(),
     )
     db.session.add(delivery)
@@ -107,7 +111,7 @@ def resend(delivery: Delivery) -> bool:
         return False
     if delivery.status != Status.PENDING:
         delivery.status, delivery.step, delivery.failing_since = Status.PENDING, 0, None
-        lanes.enter(delivery, [subject.contact_id for subject in delivery.event.subjects])
+        lanes.enter({delivery: [subject.contact_id for subject in delivery.event.subjects]})
     elif delivery.due_at is not None:
         delivery.due_at = db_now()
     if delivery.trigger != Trigger.TEST:
