@@ -15,6 +15,7 @@ from .contacts import views as contacts
 from .docs import views as docs
 from .extensions import csrf, db, limiter, login, migrate
 from .sandbox import views as sandbox
+from .webhooks import bulk_views as bulk
 from .webhooks import log, publisher, samples
 from .webhooks import views as webhooks
 
@@ -39,7 +40,7 @@ def create_app(settings: Mapping[str, Any] | None = None) -> Flask:
     jobs.init_app(app)
     publisher.init_app(app)
     samples.init_app(app, payload.sample)
-    for feature in (overview, accounts, contacts, webhooks, log, sandbox, docs, health):
+    for feature in (overview, accounts, contacts, webhooks, log, bulk, sandbox, docs, health):
         app.register_blueprint(feature.blueprint)
     cli.init_app(app)
     _serve(app)

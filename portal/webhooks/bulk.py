@@ -41,11 +41,24 @@ class Skip(StrEnum):
     WAITING = "waiting"
 
 
+REASONS = {
+    Skip.NEWER: "A newer change of the same contact has arrived: the older one would set it back.",
+    Skip.DELETED: "Their webhook was deleted.",
+    Skip.HELD: "Their webhook is paused: they are sent when it is resumed.",
+    Skip.TEST: "They were tests.",
+    Skip.WAITING: "They were waiting already.",
+}
+
+
+def forecast(workspace_id: uuid.UUID, kind: BulkKind, filters: Filters) -> dict[str, int]:
+    """How many deliveries of which webhooks `begin` would be about."""
+    return _counts(Bulk(workspace_id=workspace_id, kind=kind, filters=filters.address(), created_at=utcnow()))
+
+
 def begin(workspace_id: uuid.UUID, kind: BulkKind, filters: Filters, actor: str) -> Bulk:
     """Resend, or cancel if it waits, each delivery that matches now; done by a worker after the commit."""
     bulk = Bulk(workspace_id=workspace_id, kind=kind, filters=filters.address(), created_at=utcnow(), actor=actor)
-    query = select(Delivery.webhook_id, func.count()).where(*_matching(bulk)).group_by(Delivery.webhook_id)
-    return _begin(bulk, {str(webhook_id): count for webhook_id, count in db.session.execute(query)})
+    return _begin(bulk, _counts(bulk))
 
 
 def replay(webhook: Webhook, since: datetime, actor: str) -> Bulk:
@@ -81,6 +94,11 @@ def go_on(key: uuid.UUID) -> bool:
         bulk.finished_at = utcnow()
     db.session.commit()
     return bulk is not None and bulk.finished_at is None
+
+
+def _counts(bulk: Bulk) -> dict[str, int]:
+    query = select(Delivery.webhook_id, func.count()).where(*_matching(bulk)).group_by(Delivery.webhook_id)
+    return {str(webhook_id): count for webhook_id, count in db.session.execute(query)}
 
 
 def _begin(bulk: Bulk, counts: dict[str, int]) -> Bulk:
