@@ -1,6 +1,7 @@
 """Threads against plain processes, and drains against one RQ job per delivery: speed, memory and connections."""
 
 import itertools
+import os
 import re
 import statistics
 import sys
@@ -34,7 +35,7 @@ AT_A_TIME = 8
 FEW = 400
 """For the slow ways."""
 WARM_UP = 200
-DELAYS = (0.0, 0.1)
+INSTANT, SLOW = 0.0, 0.1
 """Seconds until the receivers answer."""
 SAMPLE_SECONDS = 0.25
 CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s"
@@ -43,10 +44,10 @@ NAME = "bench-worker"
 MEANING = """\
 The same backlog for {webhooks} webhooks, each delivery of a contact of its own, on PostgreSQL with its log flushed at
 each commit. Deliveries per second from the first bell until all are recorded: the median of {rounds} rounds, in which
-the ways take turns, with the lowest and the highest. Each way runs {at_a_time} drains or jobs at a time. Memory (PSS:
-shared pages count once) and connections are the highest seen, all worker processes together. The ways with one job per
-delivery exist only in this measurement: they use the product's client and record the same rows, without lease, lanes,
-ramp or breaker.
+the ways take turns, with the lowest and the highest. Each way runs {at_a_time} drains or jobs at a time. CPU is that of
+the worker processes, per delivery to an instant receiver. Memory (PSS: shared pages count once) and connections are the
+highest seen, all worker processes together. The ways with one job per delivery exist only in this measurement: they use
+the product's client and record the same rows, without lease, lanes, ramp or breaker.
 """
 
 
@@ -59,7 +60,9 @@ class Way:
     command: tuple[str, ...]
     deliveries: int
     ring: Callable[[Load, Sequence[Target], Sequence[uuid.UUID]], None]
-    speeds: dict[float, list[float]] = field(default_factory=lambda: {delay: [] for delay in DELAYS})
+    speeds: dict[float, list[float]] = field(default_factory=lambda: {INSTANT: [], SLOW: []})
+    cpu: list[float] = field(default_factory=list)
+    """Milliseconds of processor time per delivery to instant receivers, in each round."""
     peaks: dict[str, float] = field(default_factory=lambda: {"MB": 0.0, "PostgreSQL": 0.0, "Redis": 0.0})
 
 
@@ -68,8 +71,8 @@ def measure(_chromium: Chromium) -> str:
     lines = [
         "## Threads, processes and jobs",
         MEANING.format(webhooks=WEBHOOKS, rounds=ROUNDS, at_a_time=AT_A_TIME),
-        "| | instant receivers | receivers of 100 ms | memory | PostgreSQL connections | Redis connections |",
-        "|---|---:|---:|---:|---:|---:|",
+        "| | instant receivers | CPU each | receivers of 100 ms | memory | PostgreSQL connections | Redis connections |",
+        "|---|---:|---:|---:|---:|---:|---:|",
     ]
     with loading("PostgreSQL") as load:
         load.made.env["PGAPPNAME"] = NAME
@@ -82,11 +85,12 @@ def measure(_chromium: Chromium) -> str:
 
 def line(way: Way) -> str:
     """One line of the table."""
-    speeds = " | ".join(
+    instant, slow = (
         f"{statistics.median(found):,.0f}/s ({min(found):,.0f} to {max(found):,.0f})" for found in way.speeds.values()
     )
-    peaks = way.peaks
-    return f"| {way.name} | {speeds} | {peaks['MB']:,.0f} MB | {peaks['PostgreSQL']:.0f} | {peaks['Redis']:.0f} |"
+    cpu, peaks = f"{statistics.median(way.cpu):.1f} ms", way.peaks
+    resources = f"{peaks['MB']:,.0f} MB | {peaks['PostgreSQL']:.0f} | {peaks['Redis']:.0f}"
+    return f"| {way.name} | {instant} | {cpu} | {slow} | {resources} |"
 
 
 def run(load: Load, way: Way) -> None:
@@ -94,11 +98,14 @@ def run(load: Load, way: Way) -> None:
     load.redis.flushall()
     own = len(load.redis.client_list())
     processes = [load.made.run(*way.command) for _ in range(way.processes)]
-    with watching(load, way, {process.pid for process in processes}, own):
+    pids = {process.pid for process in processes}
+    with watching(load, way, pids, own):
         until(lambda: load.redis.scard("rq:workers") == AT_A_TIME, "all workers are there")
-        speed(load, way, 0.0, WARM_UP)
-        for delay in DELAYS:
-            way.speeds[delay].append(speed(load, way, delay, way.deliveries))
+        speed(load, way, INSTANT, WARM_UP)
+        before = cpu_seconds(pids)
+        way.speeds[INSTANT].append(speed(load, way, INSTANT, way.deliveries))
+        way.cpu.append(1000 * (cpu_seconds(pids) - before) / way.deliveries)
+        way.speeds[SLOW].append(speed(load, way, SLOW, way.deliveries))
     kill(processes)
 
 
@@ -174,6 +181,12 @@ def watching(load: Load, way: Way, sessions: set[int], own: int) -> Iterator[Non
     finally:
         ended.set()
         thread.join()
+
+
+def cpu_seconds(pids: set[int]) -> float:
+    """Processor time of these processes and of their children that have ended."""
+    stats = (Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids)
+    return sum(int(ticks) for stat in stats for ticks in stat[11:15]) / os.sysconf("SC_CLK_TCK")
 
 
 def memory(sessions: set[int]) -> float:
