@@ -71,7 +71,7 @@ def measure(_chromium: Chromium) -> str:
     lines = [
         "## Threads, processes and jobs",
         MEANING.format(webhooks=WEBHOOKS, rounds=ROUNDS, at_a_time=AT_A_TIME),
-        "| | instant receivers | CPU each | receivers of 100 ms | memory | PostgreSQL connections | Redis connections |",
+        "| | instant | CPU each | after 100 ms | memory | PostgreSQL connections | Redis connections |",
         "|---|---:|---:|---:|---:|---:|---:|",
     ]
     with loading("PostgreSQL") as load:
