@@ -17,7 +17,7 @@ from sqlalchemy import event
 
 from portal import create_app
 from portal.extensions import db, db_now
-from portal.jobs import connect
+from portal.jobs import bells, connect
 from portal.webhooks.models import EventType, Webhook
 from portal.webhooks.samples import sample_bodies
 from tests.conftest import serving_postgres, serving_valkey
@@ -28,6 +28,9 @@ from tests.webhooks.making import make_event, make_webhook, make_workspace
 
 POISON = b"poison"
 """Stands in the body of events that a receiver may refuse."""
+
+OWN = "bench"
+"""How this process's connections are told from the workers', in Redis."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +60,8 @@ class Load:
     """Makes webhooks and events, and knows when each event was committed and when it arrived."""
 
     def __init__(self, made: Installation, sink: Sink) -> None:
-        self.made, self.sink, self.redis = made, sink, connect(made.env["REDIS_URL"])
+        self.made, self.sink, self.redis = made, sink, connect(made.env["REDIS_URL"], client_name=OWN)
+        bells().redis.connection_pool.connection_kwargs["client_name"] = OWN
         self.names = map(str, itertools.count())
         self.arrived: dict[str, float] = {}
         self.seen = 0
@@ -110,6 +114,14 @@ class Load:
 
         until(is_free, "no drain is at work")
 
+    def close(self) -> None:
+        """End the processes and let the database go."""
+        event.remove(db.session, "after_commit", self._note_commit)
+        self.made.stop()
+        self.redis.close()
+        db.session.remove()
+        db.engine.dispose()
+
     def _note_commit(self, _session: object) -> None:
         self.committed_at = time.monotonic()
 
@@ -133,12 +145,10 @@ def loading(database: str) -> Iterator[Load]:
             app = create_app()
         with app.app_context(), sinking() as sink:
             load = Load(made, sink)
-            yield load
-            event.remove(db.session, "after_commit", load._note_commit)
-            made.stop()
-            load.redis.close()
-            db.session.remove()
-            db.engine.dispose()
+            try:
+                yield load
+            finally:
+                load.close()
 
 
 def p99(times: Sequence[float]) -> float:

@@ -23,7 +23,7 @@ from portal.jobs import bells
 from portal.webhooks import lanes
 from portal.webhooks.models import Delivery, Event, EventType, LaneEntry, Status, Subject, new_event_id
 from tests.bench import per_job
-from tests.bench.load import Load, Target, loading
+from tests.bench.load import OWN, Load, Target, loading
 from tests.sink import Manners
 from tests.system.installation import kill, until
 
@@ -96,10 +96,9 @@ def line(way: Way) -> str:
 def run(load: Load, way: Way) -> None:
     """One round: start the processes, measure each kind of receiver, end them."""
     load.redis.flushall()
-    own = len(load.redis.client_list())
     processes = [load.made.run(*way.command) for _ in range(way.processes)]
     pids = {process.pid for process in processes}
-    with watching(load, way, pids, own):
+    with watching(load, way, pids):
         until(lambda: load.redis.scard("rq:workers") == AT_A_TIME, "all workers are there")
         speed(load, way, INSTANT, WARM_UP)
         before = cpu_seconds(pids)
@@ -160,8 +159,8 @@ def enqueue_each(load: Load, _targets: Sequence[Target], ids: Sequence[uuid.UUID
 
 
 @contextmanager
-def watching(load: Load, way: Way, sessions: set[int], own: int) -> Iterator[None]:
-    """Note the peaks of what the workers use while the block runs; `own` Redis connections are not theirs."""
+def watching(load: Load, way: Way, sessions: set[int]) -> Iterator[None]:
+    """Note the peaks of what the workers use while the block runs."""
     ended = threading.Event()
 
     def watch() -> None:
@@ -170,7 +169,7 @@ def watching(load: Load, way: Way, sessions: set[int], own: int) -> Iterator[Non
                 now = {
                     "MB": memory(sessions),
                     "PostgreSQL": connection.execute(CONNECTIONS, [NAME]).fetchone()[0],  # type: ignore[index]
-                    "Redis": len(load.redis.client_list()) - own,
+                    "Redis": sum(client["name"] != OWN for client in load.redis.client_list()),
                 }
                 way.peaks = {name: max(peak, now[name]) for name, peak in way.peaks.items()}
 
