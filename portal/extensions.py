@@ -20,6 +20,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 
+READING = "portal_reading"
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 
@@ -101,12 +102,13 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 @event.listens_for(Engine, "begin")
 def _begin_sqlite(connection: Connection) -> None:
-    """Take SQLite's one write lock before the first read, unless this is a request that only reads.
+    """Take SQLite's one write lock before the first read, unless this is a request or a transaction that only reads.
 
     A transaction that reads first and then writes fails at once when another one wrote in between.
     """
     if connection.dialect.name == "sqlite":
-        reading = has_request_context() and request.method in SAFE_METHODS
+        looking = has_request_context() and request.method in SAFE_METHODS
+        reading = looking or connection.get_execution_options().get(READING, False)
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
 
@@ -117,6 +119,11 @@ csrf = CSRFProtect()
 login = LoginManager()
 limiter = Limiter(get_remote_address, headers_enabled=False, in_memory_fallback_enabled=True, swallow_errors=True)
 hasher = PasswordHasher()  # argon2id with the library's current parameters
+
+
+def begin_reading() -> None:
+    """Begin a transaction that only reads, outside a request: on SQLite it leaves the one write lock to others."""
+    db.session.connection(execution_options={READING: True})
 
 
 def is_sqlite() -> bool:

@@ -32,6 +32,7 @@ SILENCE_SECONDS = 5
 """After a failure Redis is left alone for this long, so that no save waits for it again and again."""
 WEB_CONNECTION: dict[str, Any] = {"socket_connect_timeout": 0.25, "socket_timeout": 0.25}
 """Saving a contact must not wait for a Redis that is away or silent: a quarter of a second, and no second try."""
+BELL_CONNECTIONS = 3
 IDLE_SECONDS = 1
 """How long an idle worker waits for a job before it looks whether to stop."""
 
@@ -55,7 +56,9 @@ class Bells:
     """Rings for webhooks and bulks from one process; keeps quiet for a while when Redis does not answer."""
 
     def __init__(self, url: str) -> None:
-        self.redis = connect(url, **WEB_CONNECTION, retry=Retry(NoBackoff(), 0))
+        # Few connections, and a short wait for one: small plans count them, and a ring takes a millisecond.
+        few = {"max_connections": BELL_CONNECTIONS, "timeout": WEB_CONNECTION["socket_timeout"]}
+        self.redis = connect(url, redis.BlockingConnectionPool, **WEB_CONNECTION, **few, retry=Retry(NoBackoff(), 0))
         self.queue = Queue(QUEUE, connection=self.redis, serializer=JSONSerializer, job_class=AllowedJob)
         self.silent_until = 0.0
 
@@ -159,11 +162,11 @@ def bells() -> Bells:
     return found
 
 
-def connect(url: str, **options: Any) -> redis.Redis:
+def connect(url: str, pool: type[redis.ConnectionPool] = redis.ConnectionPool, **options: Any) -> redis.Redis:
     """A client with its own pool. Heroku's certificate is self-signed: TLS there encrypts without checking it."""
     if url.startswith("rediss://"):
         options["ssl_cert_reqs"] = "none"
-    return redis.Redis.from_url(url, **options)
+    return redis.Redis(connection_pool=pool.from_url(url, **options))
 
 
 def limiter_storage(url: str) -> str:

@@ -9,7 +9,7 @@ from flask import current_app
 from sqlalchemy import select
 
 from .. import jobs
-from ..extensions import db, db_now
+from ..extensions import begin_reading, db, db_now
 from ..pace import pace
 from . import engine, outbound, sentences
 from .engine import Letter
@@ -38,6 +38,7 @@ def drain(webhook_id: str) -> None:
     finally:
         db.session.rollback()
         lease.release()
+    begin_reading()
     if engine.has_work(key):
         jobs.bells().ring(key)
     db.session.rollback()
@@ -76,6 +77,7 @@ class Drain:
         return self.open
 
     def _send(self) -> None:
+        begin_reading()
         in_flight = [letter.delivery_id for letter in self.in_flight.values()]
         letters = engine.claim(self.lease.webhook_id, self.lease.token, in_flight)
         db.session.rollback()  # no connection to the database is held during HTTP
