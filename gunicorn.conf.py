@@ -17,8 +17,10 @@ loglevel = "warning"
 
 
 def post_worker_init(worker: Any) -> None:
-    """Print the token that the first sign-up of a production installation asks for."""
+    """Log as PORTAL_LOG says; print the token that the first sign-up of a production installation asks for."""
+    from portal import logs
     from portal.accounts.service import announce_signup
 
+    logs.start(worker.wsgi)
     if worker.age == 1:
         announce_signup(worker.wsgi)

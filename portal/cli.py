@@ -24,7 +24,7 @@ from honcho.printer import Printer
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from . import config, jobs, receiver
+from . import config, jobs, logs, receiver
 from .embedded import valkey
 from .extensions import db
 from .webhooks import signing, tasks
@@ -69,11 +69,10 @@ def up() -> None:
 @with_appcontext
 def worker(threads: int) -> None:
     """Deliver: RQ workers in threads, and the sweeper. More of it is one more process with the same command."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
-    logging.getLogger("rq.worker").setLevel(logging.WARNING)
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: jobs.stopping.set())
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # the app behind Flask's proxy
+    logs.start(app)
     crew = Crew(app, threads)
     log.info("worker %s delivers with %d threads", crew.name, threads)
     crew.work()

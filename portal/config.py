@@ -53,7 +53,8 @@ def load(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
         # Networks that deliveries may reach although they are not public: receivers under development are on loopback.
         "ALLOWED_NETWORKS": _networks(environ.get("PORTAL_ALLOWED_NETWORKS", "" if production else LOOPBACK)),
         "PACE": _pace(environ),
-        "SIGNUP": environ.get("PORTAL_SIGNUP", "first"),
+        "LOG": _one_of(environ, "PORTAL_LOG", ("text", "json")),
+        "SIGNUP": _one_of(environ, "PORTAL_SIGNUP", ("first", "open")),
         # The address that people and receivers see; without it, the one that the browser asked for.
         "URL": environ.get("PORTAL_URL", "").rstrip("/"),
         "PROXIES": _whole_number(environ, "PORTAL_PROXIES", 0),
@@ -139,6 +140,14 @@ def _whole_number(environ: Mapping[str, str], name: str, default: int) -> int:
         return int(environ.get(name) or default)
     except ValueError as error:
         raise ConfigError(f"{name} is not a whole number.") from error
+
+
+def _one_of(environ: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
+    """The first is the default."""
+    chosen = environ.get(name) or choices[0]
+    if chosen not in choices:
+        raise ConfigError(f"{name} is {chosen!r}, and can be {' or '.join(choices)}.")
+    return chosen
 
 
 def _words(text: str) -> list[str]:

@@ -21,8 +21,8 @@ from rq.serializers import JSONSerializer
 from rq.timeouts import TimerDeathPenalty
 
 QUEUE = "portal"
-DRAIN = "portal.webhooks.tasks.drain"
-ALLOWED = {DRAIN}
+DRAIN, BULK = "portal.webhooks.tasks.drain", "portal.webhooks.bulk.work"
+ALLOWED = {DRAIN, BULK}
 BELL_SECONDS = 60
 """A bell that nobody answers is forgotten after this long, so that it can ring again."""
 JOB_SECONDS = 120
@@ -52,33 +52,36 @@ class AllowedJob(Job):
 
 
 class Bells:
-    """Rings for webhooks from one process; keeps quiet for a while when Redis does not answer."""
+    """Rings for webhooks and bulks from one process; keeps quiet for a while when Redis does not answer."""
 
     def __init__(self, url: str) -> None:
         self.redis = connect(url, **WEB_CONNECTION, retry=Retry(NoBackoff(), 0))
         self.queue = Queue(QUEUE, connection=self.redis, serializer=JSONSerializer, job_class=AllowedJob)
         self.silent_until = 0.0
 
-    def ring(self, webhook_id: uuid.UUID, key: str = "bell", seconds: int = BELL_SECONDS) -> bool:
-        """Wake a worker for this webhook, unless a bell rings for it already. False when Redis did not answer."""
+    def ring(self, subject: uuid.UUID, function: str = DRAIN, key: str = "bell", seconds: int = BELL_SECONDS) -> bool:
+        """Wake a worker that calls the function with a webhook's or a bulk's id, unless a bell rings for it already.
+
+        False when Redis did not answer.
+        """
         if time.monotonic() < self.silent_until:
             return False
         try:
-            self._enqueue(f"{key}:{webhook_id}", seconds, str(webhook_id))
+            self._enqueue(f"{key}:{subject}", seconds, function, str(subject))
         except redis.RedisError as error:
             self.silent_until = time.monotonic() + SILENCE_SECONDS
             log.warning("Redis does not answer (%s): the sweeper of a worker will ring instead", type(error).__name__)
             return False
         return True
 
-    def answered(self, webhook_id: uuid.UUID, *keys: str) -> None:
+    def answered(self, subject: uuid.UUID, *keys: str) -> None:
         """Take the bell, and those of other `keys`, down before looking for work: what is due later rings again."""
         try:
-            self.redis.delete(*(f"{key}:{webhook_id}" for key in ("bell", *keys)))
+            self.redis.delete(*(f"{key}:{subject}" for key in ("bell", *keys)))
         except redis.RedisError as error:
             log.warning("Redis does not answer (%s): the bell goes out by itself", type(error).__name__)
 
-    def _enqueue(self, key: str, seconds: int, argument: str) -> None:
+    def _enqueue(self, key: str, seconds: int, function: str, argument: str) -> None:
         """Set the key and enqueue, both or neither; nothing when the key stands already."""
         with self.redis.pipeline() as pipe:
             try:
@@ -88,23 +91,19 @@ class Bells:
                 pipe.multi()
                 pipe.set(key, 1, ex=seconds)
                 self.queue.enqueue_call(
-                    DRAIN, [argument], timeout=JOB_SECONDS, result_ttl=0, failure_ttl=FAILURE_SECONDS, pipeline=pipe
+                    function, [argument], timeout=JOB_SECONDS, result_ttl=0, failure_ttl=FAILURE_SECONDS, pipeline=pipe
                 )
                 pipe.execute()
             except redis.WatchError:
                 return  # another process rang in the same moment
 
 
-class ThreadWorker(SimpleWorker):
-    """An RQ worker that lives in a thread beside others (the names with an underscore are private to rq 3.0.0)."""
+class AppWorker(SimpleWorker):
+    """An RQ worker on our one queue, whatever the command line said: JSON only, our functions only."""
 
-    death_penalty_class = TimerDeathPenalty  # a thread gets no SIGALRM
-    job_class = AllowedJob
-    max_connection_wait_time = 2.0
-
-    def __init__(self, app: Flask, connection: redis.Redis) -> None:
+    def __init__(self, app: Flask, connection: redis.Redis, **options: Any) -> None:
         queue = Queue(QUEUE, connection=connection, serializer=JSONSerializer, job_class=AllowedJob)
-        super().__init__([queue], connection=connection, serializer=JSONSerializer)
+        super().__init__([queue], connection=connection, serializer=JSONSerializer, job_class=AllowedJob, **options)
         self.app = app
         self.log_job_description = False
 
@@ -112,6 +111,13 @@ class ThreadWorker(SimpleWorker):
         """Run the job in an app context of its own, and so with a database session of its own."""
         with self.app.app_context():
             return super().perform_job(job, queue, execution)
+
+
+class ThreadWorker(AppWorker):
+    """One that lives in a thread beside others (the names with an underscore are private to rq 3.0.0)."""
+
+    death_penalty_class = TimerDeathPenalty  # a thread gets no SIGALRM
+    max_connection_wait_time = 2.0
 
     def dequeue_job_and_maintain_ttl(self, timeout: int | None, max_idle_time: int | None = None) -> Any:
         """Wait for a job, and look every few seconds whether to stop: RQ's own wait looks nowhere."""

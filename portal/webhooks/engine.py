@@ -120,6 +120,8 @@ def record(token: str, answers: Sequence[tuple[Letter, Result]]) -> bool:
         _note(delivery, letter, result)
         if held and delivery.status == Status.PENDING:
             _settle(webhook, delivery, letter, result)
+        elif held and delivery.status == Status.CANCELED and result.ok:
+            _end(delivery, Status.SUCCEEDED)  # it was on its way when somebody canceled it
     lanes.leave([delivery for delivery in deliveries.values() if delivery.status != Status.PENDING])
     return held
 
@@ -136,8 +138,27 @@ def mend() -> int:
 
 def bring_forward(webhook: Webhook) -> None:
     """All heads are due, paced by the ramp, in the order of their times; the caller holds the webhook's lock."""
-    later = (Delivery.webhook_id == webhook.id, _is(Status.PENDING), Delivery.due_at > db_now())
-    db.session.execute(_due_now(update(Delivery).where(*later)))
+    db.session.execute(_due_now(_later(webhook)))
+
+
+def try_first(webhook: Webhook, which: Sequence[ColumnElement[bool]]) -> None:
+    """Heads that a person wants sent are due now, and so is the next probe; the caller holds the webhook's lock."""
+    db.session.execute(_due_now(_later(webhook, *which).values(trigger=Trigger.MANUAL)))
+    if webhook.probe_at is not None:
+        webhook.probe_at = db_now()
+
+
+def cancel(waiting: Sequence[Delivery]) -> None:
+    """End deliveries of one webhook unsent; those behind them move up. The caller holds their locks."""
+    for delivery in waiting:
+        _end(delivery, Status.CANCELED)
+    lanes.leave(waiting)
+
+
+def _later(webhook: Webhook, *which: ColumnElement[bool]) -> Update:
+    later = select(Delivery.id).where(Delivery.webhook_id == webhook.id, _is(Status.PENDING), *which)
+    in_order = later.where(Delivery.due_at > db_now()).order_by(Delivery.seq).with_for_update()  # as all lock them
+    return update(Delivery).where(Delivery.id.in_(in_order))
 
 
 def _due_now(chosen: Update) -> Update:

@@ -5,9 +5,9 @@ behind another has no due time and is never scanned; whoever ends the one in fro
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from sqlalchemy import ColumnElement, delete, exists, func, select, union, update
+from sqlalchemy import ColumnElement, and_, delete, exists, func, select, union, update
 from sqlalchemy import Sequence as DatabaseSequence
 from sqlalchemy.orm import aliased, lazyload
 
@@ -15,25 +15,32 @@ from ..extensions import Base, db, db_now, is_sqlite
 from ..pace import pace
 from .models import Delivery, LaneEntry, Status
 
+Lane = tuple[uuid.UUID, uuid.UUID]
+"""A webhook and a contact."""
 SEQ = DatabaseSequence("delivery_seq", metadata=Base.metadata)
 
 
-def next_seq() -> int:
-    """The next place in the total order. Taken under the lock of the contacts, so that it agrees with the commits."""
-    # SQLite has no sequences, but it has a single writer: nobody else can take the same number.
-    query = select(func.coalesce(func.max(Delivery.seq), 0) + 1) if is_sqlite() else select(SEQ.next_value())
-    return int(db.session.scalar(query) or 0)
+def next_seqs(count: int) -> list[int]:
+    """The next places in the total order. Taken under the lock of the contacts, so that it agrees with the commits."""
+    if is_sqlite():  # it has no sequences, but a single writer: nobody else can take the same numbers
+        last = db.session.scalar(select(func.max(Delivery.seq))) or 0
+        return list(range(last + 1, last + 1 + count))
+    return sorted(db.session.scalars(select(SEQ.next_value()).select_from(func.generate_series(1, count))))
 
 
-def enter(delivery: Delivery, contacts: Sequence[uuid.UUID]) -> None:
-    """Put a pending delivery at the tail of its contacts' lanes; due now when none is in front of it."""
-    waits = _lock_ends(delivery.webhook_id, contacts)
-    delivery.seq = next_seq()
-    delivery.due_at = None if waits else db_now()
-    db.session.add(delivery)
+def enter(newcomers: Mapping[Delivery, Sequence[uuid.UUID]]) -> None:
+    """Put pending deliveries at the tails of their contacts' lanes, in this order; due now when none is in front."""
+    occupied = _lock_ends(newcomers)
+    for delivery, seq in zip(newcomers, next_seqs(len(newcomers)), strict=True):
+        mine = {(delivery.webhook_id, contact) for contact in newcomers[delivery]}
+        delivery.seq = seq
+        delivery.due_at = db_now() if occupied.isdisjoint(mine) else None
+        occupied |= mine
+    db.session.add_all(newcomers)
     db.session.flush()
     db.session.add_all(
         LaneEntry(webhook_id=delivery.webhook_id, contact_id=contact, seq=delivery.seq, delivery_id=delivery.id)
+        for delivery, contacts in newcomers.items()
         for contact in dict.fromkeys(contacts)
     )
 
@@ -89,22 +96,32 @@ def is_head() -> ColumnElement[bool]:
     )
 
 
-def _lock_ends(webhook_id: uuid.UUID, contacts: Sequence[uuid.UUID]) -> bool:
-    """Lock the first and last delivery of each lane; True when one of them is still pending.
+def _lock_ends(newcomers: Mapping[Delivery, Sequence[uuid.UUID]]) -> set[Lane]:
+    """Lock the first and last delivery of each lane; returns the lanes in which one of them is still pending.
 
     With the lock, a worker that ends it right now either ended it before (then it is not pending) or will see the
     newcomer: none is stranded. Locks go in the order of `seq`, as everywhere, so that they can't meet crosswise.
     """
-    lane = (LaneEntry.webhook_id == webhook_id, LaneEntry.contact_id.in_(contacts))
-    first, last = (
-        select(end(LaneEntry.seq)).where(*lane).group_by(LaneEntry.contact_id) for end in (func.min, func.max)
+    lane = (LaneEntry.webhook_id, LaneEntry.contact_id)
+    theirs = and_(
+        LaneEntry.webhook_id.in_({delivery.webhook_id for delivery in newcomers}),
+        LaneEntry.contact_id.in_({contact for contacts in newcomers.values() for contact in contacts}),
     )
-    query = select(Delivery).where(Delivery.seq.in_(union(first, last))).order_by(Delivery.seq).options(lazyload("*"))
-    locked = db.session.scalars(query.with_for_update(of=Delivery), execution_options={"populate_existing": True})
-    pending = [delivery for delivery in locked if delivery.status == Status.PENDING]
-    for delivery in pending:
-        _hasten(delivery)
-    return bool(pending)
+    first, last = (select(end(LaneEntry.seq)).where(theirs).group_by(*lane) for end in (func.min, func.max))
+    query = (
+        select(Delivery, *lane)
+        .join(LaneEntry, LaneEntry.delivery_id == Delivery.id)
+        .where(Delivery.seq.in_(union(first, last)), theirs)
+        .order_by(Delivery.seq)
+        .options(lazyload("*"))
+        .with_for_update(of=Delivery)
+    )
+    occupied = set()
+    for delivery, webhook_id, contact_id in db.session.execute(query, execution_options={"populate_existing": True}):
+        if delivery.status == Status.PENDING:
+            occupied.add((webhook_id, contact_id))
+            _hasten(delivery)
+    return occupied
 
 
 def _hasten(delivery: Delivery) -> None:

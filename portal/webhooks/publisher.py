@@ -49,11 +49,15 @@ def publish(workspace_id: uuid.UUID, event_type: EventType, body: bytes, about: 
     """
     event = _record(workspace_id, event_type, body, about, actor)
     # Nobody may delete a webhook between here and the commit, or its new delivery would wait for ever.
-    for webhook in db.session.scalars(_takers(workspace_id).with_for_update(read=True, key_share=True)):
-        if event_type in webhook.event_types:
-            delivery = Delivery(workspace_id=workspace_id, event_id=event.id, webhook_id=webhook.id)
-            lanes.enter(delivery, [one.contact_id for one in about])
-            ring_after_commit(webhook.id)
+    takers = db.session.scalars(_takers(workspace_id).with_for_update(read=True, key_share=True))
+    wanted = [webhook.id for webhook in takers if event_type in webhook.event_types]
+    contacts = [one.contact_id for one in about]
+    if wanted:
+        lanes.enter(
+            {Delivery(workspace_id=workspace_id, event_id=event.id, webhook_id=key): contacts for key in wanted}
+        )
+    for key in wanted:
+        ring_after_commit(key)
     return event
 
 
@@ -89,7 +93,7 @@ def send_test(webhook: Webhook, event_type: EventType, actor: str) -> Delivery:
         event_id=event.id,
         webhook_id=webhook.id,
         trigger=Trigger.TEST,
-        seq=lanes.next_seq(),
+        seq=lanes.next_seqs(1)[0],
         due_at=db_now(),
     )
     db.session.add(delivery)
@@ -106,14 +110,20 @@ def resend(delivery: Delivery) -> bool:
     if delivery.webhook.state == State.DELETED:
         return False
     if delivery.status != Status.PENDING:
-        delivery.status, delivery.step, delivery.failing_since = Status.PENDING, 0, None
-        lanes.enter(delivery, [subject.contact_id for subject in delivery.event.subjects])
-    elif delivery.due_at is not None:
-        delivery.due_at = db_now()
-    if delivery.trigger != Trigger.TEST:
-        delivery.trigger = Trigger.MANUAL
+        send_again([delivery])
+    else:
+        delivery.due_at = db_now() if delivery.due_at is not None else None
+        delivery.trigger = _by_hand(delivery)
     ring_after_commit(delivery.webhook_id)
     return True
+
+
+def send_again(ended: Sequence[Delivery]) -> None:
+    """Put ended deliveries at the tails of their lanes, in this order; the caller holds their locks."""
+    for delivery in ended:
+        delivery.status, delivery.step, delivery.failing_since = Status.PENDING, 0, None
+        delivery.trigger = _by_hand(delivery)
+    lanes.enter({delivery: [subject.contact_id for subject in delivery.event.subjects] for delivery in ended})
 
 
 def resume(webhook: Webhook) -> None:
@@ -157,9 +167,9 @@ def delete(webhook: Webhook) -> int:
     return len(canceled)
 
 
-def ring_after_commit(webhook_id: uuid.UUID) -> None:
-    """Ring the webhook's bell once this transaction is committed, and never if it is not."""
-    db.session().info.setdefault(BELLS, set()).add(webhook_id)
+def ring_after_commit(subject: uuid.UUID, function: str = jobs.DRAIN) -> None:
+    """Ring the bell of a webhook, or of a bulk, once this transaction is committed, and never if it is not."""
+    db.session().info.setdefault(BELLS, set()).add((subject, function))
 
 
 def init_app(app: Flask) -> None:
@@ -172,8 +182,8 @@ def init_app(app: Flask) -> None:
 def _ring(session: Session) -> None:
     if session.in_nested_transaction() or not has_app_context():
         return
-    for webhook_id in session.info.pop(BELLS, ()):
-        jobs.bells().ring(webhook_id)
+    for subject, function in session.info.pop(BELLS, ()):
+        jobs.bells().ring(subject, function)
 
 
 def _forget(session: Session) -> None:
@@ -200,6 +210,10 @@ def _record(
     db.session.add(event)
     db.session.flush()
     return event
+
+
+def _by_hand(delivery: Delivery) -> Trigger:
+    return Trigger.TEST if delivery.trigger == Trigger.TEST else Trigger.MANUAL
 
 
 def _lock(delivery: Delivery) -> None:

@@ -6,6 +6,7 @@ import uuid
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from flask import current_app
+from sqlalchemy import select
 
 from .. import jobs
 from ..extensions import db, db_now
@@ -13,7 +14,7 @@ from ..pace import pace
 from . import engine, outbound, sentences
 from .engine import Letter
 from .lease import Lease, LeaseLost
-from .models import WorkerBeat
+from .models import Bulk, WorkerBeat
 from .outbound import Result
 
 SWEEP_KEY, SWEEP_SECONDS = "sweep", 10
@@ -104,22 +105,26 @@ class Drain:
 
 
 def tell(letter: Letter, result: Result) -> None:
-    """One readable line per attempt."""
+    """One readable line per attempt, with the same facts as fields for logs in JSON."""
+    fields = {
+        "event_type": letter.headers["x-cloudcx-event"],
+        "webhook_id": str(letter.webhook_id),
+        "delivery_id": str(letter.delivery_id),
+        "event_id": letter.headers["webhook-id"],
+        "attempt": letter.number,
+        "trigger": str(letter.trigger),
+        "status": result.status,
+        "failure": result.failure and str(result.failure),
+        "duration_ms": round(result.duration_ms),
+        "place": sentences.place(letter.url),
+    }
     outcome = " ".join(str(part) for part in (result.status, result.failure) if part)
-    log.info(
-        "%s %s #%d %s -> %s in %.0f ms (%s)",
-        letter.headers["x-cloudcx-event"],
-        letter.headers["webhook-id"],
-        letter.number,
-        letter.trigger,
-        outcome,
-        result.duration_ms,
-        sentences.place(letter.url),
-    )
+    line = "{event_type} {event_id} #{attempt} {trigger} -> {outcome} in {duration_ms} ms ({place})"
+    log.info(line.format(outcome=outcome, **fields), extra=fields)
 
 
 def sweep(name: str, mend: bool = False) -> None:
-    """Ring for every webhook that has something sendable and no drain; beat for the worker process `name`.
+    """Ring for every webhook that has something sendable and no drain, and for unfinished bulks; beat for `name`.
 
     This makes retries happen, and heals whatever bell was lost: an emptied Redis, a killed worker, a failed enqueue.
     To `mend` looks at all that waits for its turn: often enough once in a while.
@@ -127,6 +132,8 @@ def sweep(name: str, mend: bool = False) -> None:
     if mend and (count := engine.mend()):
         log.error("%d deliveries waited behind nothing and are due now: please report this", count)
     for webhook_id in engine.waiting_webhooks():
-        jobs.bells().ring(webhook_id, SWEEP_KEY, SWEEP_SECONDS)
+        jobs.bells().ring(webhook_id, jobs.DRAIN, SWEEP_KEY, SWEEP_SECONDS)
+    for bulk_id in db.session.scalars(select(Bulk.id).where(Bulk.finished_at.is_(None))):
+        jobs.bells().ring(bulk_id, jobs.BULK, SWEEP_KEY, SWEEP_SECONDS)
     db.session.merge(WorkerBeat(name=name, beaten_at=db_now()))
     db.session.commit()

@@ -108,6 +108,19 @@ def test_sigterm_finishes_what_is_in_flight_and_loses_nothing(installation: Inst
     assert len(receiver.got) == 1
 
 
+def test_rqs_own_command_delivers_and_stops_as_well(
+    installation: Installation, dana: Browser, receiver: Receiver, valkey: ValkeyServer
+) -> None:
+    url = f"unix://{valkey.unix_socket_path}"
+    worker = installation.run("rq", "worker", "--url", url, "--worker-class", "portal.rq_worker.Worker")
+    dana.create_webhook(receiver.url)
+    dana.create_contact(email="allen@example.com")
+    receiver.wait(1)
+    until(lambda: "200 OK" in dana.get("/deliveries").text, "the delivery succeeds")
+    worker.terminate()
+    assert worker.wait(60) == 0
+
+
 def test_health_counts_the_workers(installation: Installation, dana: Browser) -> None:
     health = installation.health()
     assert health

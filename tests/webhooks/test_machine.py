@@ -12,12 +12,14 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from portal.extensions import Base, db
+from portal.extensions import Base, db, utcnow
 from portal.pace import Pace
-from portal.webhooks import engine, lanes, publisher
+from portal.webhooks import bulk, engine, lanes, publisher
 from portal.webhooks.lease import Lease
 from portal.webhooks.models import (
     Attempt,
+    Bulk,
+    BulkKind,
     Delivery,
     EventType,
     LaneEntry,
@@ -28,6 +30,7 @@ from portal.webhooks.models import (
     Webhook,
 )
 from portal.webhooks.outbound import Failure, Phases, Result
+from portal.webhooks.search import Filters
 from tests.webhooks.driving import GONE, OK, TIMEOUT, refusal
 from tests.webhooks.making import make_event, make_webhook, make_workspace
 
@@ -58,6 +61,7 @@ class Engine(RuleBasedStateMachine):
         self.contacts = [uuid.uuid4() for _ in range(4)]
         self.leases: dict[uuid.UUID, Lease] = {}
         self.in_flight: list[tuple[Lease, engine.Letter]] = []
+        self.bulks: list[uuid.UUID] = []
         self.committed: set[str] = set()
         self.accepted: Counter[str] = Counter()
         """What the receivers answered with a 2xx, by event id."""
@@ -110,7 +114,22 @@ class Engine(RuleBasedStateMachine):
             publisher.delete(webhook)
         db.session.commit()
 
+    @rule(i=which, kind=st.sampled_from(BulkKind))
+    def begin_bulk(self, i: int, kind: BulkKind) -> None:
+        webhook = self._webhook(i)
+        if kind != BulkKind.REPLAY:
+            filters = Filters(webhook=str(webhook.id)) if i % 3 else Filters()
+            self.bulks.append(bulk.begin(self.workspace_id, kind, filters, "Dana").id)
+        elif webhook.state != State.DELETED:
+            self.bulks.append(bulk.replay(webhook, utcnow() - timedelta(days=1), "Dana").id)
+        db.session.commit()
+
     # What workers do
+
+    @precondition(lambda self: self.bulks)
+    @rule(i=which)
+    def go_on_with_bulk(self, i: int) -> None:
+        bulk.go_on(self.bulks[i % len(self.bulks)])
 
     @rule(i=which)
     def claim(self, i: int) -> None:
@@ -158,9 +177,9 @@ class Engine(RuleBasedStateMachine):
             lease.release()
             del self.leases[key]
 
-    @rule(seconds=st.sampled_from([1, 6, 31, 400, 4000, 90_000]))
+    @rule(seconds=st.sampled_from([1, 6, 31, 400, 4000, 90_000, -3600]))
     def pass_time(self, seconds: int) -> None:
-        """All that is written down lies further back; leases that are alive are renewed meanwhile."""
+        """All that is written down lies further back, or ahead (the clock was set back); living leases are renewed."""
         by = timedelta(seconds=seconds)
         for webhook in db.session.scalars(db.select(Webhook)):
             _shift(webhook, by, "probe_at", "failing_since", "answered_at", "leased_until", "paused_at")
@@ -210,6 +229,10 @@ class Engine(RuleBasedStateMachine):
         self.in_flight.clear()
         for i in range(2):
             self.resume(i, at_once=False)
+        for key in self.bulks:
+            while bulk.go_on(key):
+                pass
+            self._check_bulk(key)
         for _ in range(60):
             self.pass_time(90_000)
             while any(self._deliver_all(key) for key in self.webhooks):
@@ -221,11 +244,20 @@ class Engine(RuleBasedStateMachine):
             self._check_end(delivery)
         db.session.remove()
 
+    def _check_bulk(self, key: uuid.UUID) -> None:
+        done = db.session.get_one(Bulk, key)
+        assert done.finished_at
+        assert 0 <= done.done + sum(done.skipped.values()) <= done.total, "each row counts once"
+        db.session.rollback()
+
     def _check_end(self, delivery: Delivery) -> None:
         is_deleted = delivery.webhook.state == State.DELETED
-        assert is_deleted or delivery.status in {Status.SUCCEEDED, Status.FAILED}
+        assert is_deleted or delivery.status in FINAL
         attempts = db.session.scalars(db.select(Attempt).where(Attempt.delivery_id == delivery.id)).all()
-        assert len(attempts) >= delivery.attempts > 0 or is_deleted, "each attempt that was seen to its end is logged"
+        is_canceled = delivery.status == Status.CANCELED
+        assert len(attempts) >= delivery.attempts > 0 or is_deleted or is_canceled, (
+            "each attempt that was seen to its end is logged"
+        )
         good = [attempt for attempt in attempts if not attempt.failure]
         assert bool(delivery.succeeded_at) <= bool(good)
 

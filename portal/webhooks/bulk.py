@@ -1,0 +1,244 @@
+"""Resend, cancel and replay in bulk: counted first, done in slices, in the order of the events, with progress.
+
+A slice is a transaction that moves the cursor on the bulk's row along with what it did: done once, whatever dies.
+Each is about one webhook, so that its locks are taken in the order of `seq` and last for a fraction of a second.
+"""
+
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, SQLColumnExpression, exists, func, literal, select, tuple_
+from sqlalchemy.orm import aliased, defaultload, defer
+
+from .. import jobs
+from ..extensions import UTCDateTime, db, utcnow
+from ..pace import pace
+from . import engine, publisher
+from .models import Bulk, BulkKind, Delivery, Event, EventType, State, Status, Subject, Webhook
+from .search import Filters
+
+CHUNK = 200
+"""Rows of a slice: done within half a second, so that nobody waits longer for what it locks."""
+
+
+Act = Callable[[Bulk, Webhook], Delivery | Event | None]
+"""Does the next rows and returns the last of them."""
+
+
+class Skip(StrEnum):
+    """Why a row of a bulk was left as it is."""
+
+    NEWER = "newer"
+    """A newer event of the same contact has arrived: the older one would set it back."""
+    DELETED = "deleted"
+    HELD = "held"
+    TEST = "test"
+    WAITING = "waiting"
+
+
+def begin(workspace_id: uuid.UUID, kind: BulkKind, filters: Filters, actor: str) -> Bulk:
+    """Resend, or cancel if it waits, each delivery that matches now; done by a worker after the commit."""
+    bulk = Bulk(workspace_id=workspace_id, kind=kind, filters=filters.address(), created_at=utcnow(), actor=actor)
+    query = select(Delivery.webhook_id, func.count()).where(*_matching(bulk)).group_by(Delivery.webhook_id)
+    return _begin(bulk, {str(webhook_id): count for webhook_id, count in db.session.execute(query)})
+
+
+def replay(webhook: Webhook, since: datetime, actor: str) -> Bulk:
+    """Send the events since then to the webhook, in their order, whether or not it got them before."""
+    bulk = Bulk(workspace_id=webhook.workspace_id, kind=BulkKind.REPLAY, since=since, created_at=utcnow(), actor=actor)
+    return _begin(bulk, {str(webhook.id): _count(Event, *_past(bulk, webhook))})
+
+
+def stop(bulk: Bulk) -> None:
+    """What is done is done; the rest stays as it is."""
+    db.session.refresh(bulk, with_for_update=True)
+    if not bulk.finished_at:
+        bulk.finished_at, bulk.is_stopped = utcnow(), True
+
+
+def work(bulk_id: str) -> None:
+    """Go on with a bulk, and hand over after a while. The RQ job behind its bell."""
+    key, ends = uuid.UUID(bulk_id), time.monotonic() + pace().slice
+    jobs.bells().answered(key)
+    while go_on(key):
+        if time.monotonic() > ends or jobs.stopping.is_set():
+            jobs.bells().ring(key, jobs.BULK)
+            return
+
+
+def go_on(key: uuid.UUID) -> bool:
+    """Do one slice; whether there is more for this worker to do: not while another is at it."""
+    query = select(Bulk).where(Bulk.id == key, Bulk.finished_at.is_(None)).with_for_update(skip_locked=True)
+    bulk = db.session.scalars(query, execution_options={"populate_existing": True}).one_or_none()
+    if bulk and bulk.webhooks:
+        _slice(bulk, _lock_webhook(uuid.UUID(bulk.webhooks[0])))
+    elif bulk:
+        bulk.finished_at = utcnow()
+    db.session.commit()
+    return bulk is not None and bulk.finished_at is None
+
+
+def _begin(bulk: Bulk, counts: dict[str, int]) -> Bulk:
+    bulk.total, bulk.webhooks = sum(counts.values()), sorted(counts)
+    db.session.add(bulk)
+    db.session.flush()
+    publisher.ring_after_commit(bulk.id, jobs.BULK)
+    return bulk
+
+
+def _lock_webhook(key: uuid.UUID) -> Webhook:
+    """Before its deliveries, as everybody does who needs both; no answer is written down meanwhile."""
+    query = select(Webhook).where(Webhook.id == key).with_for_update(key_share=True)
+    return db.session.scalars(query, execution_options={"populate_existing": True}).one()
+
+
+def _slice(bulk: Bulk, webhook: Webhook) -> None:
+    """Do the next rows of this webhook; without any it is done, and the next one's turn."""
+    acts: dict[BulkKind, Act] = {BulkKind.RESEND: _resend, BulkKind.CANCEL: _cancel, BulkKind.REPLAY: _replay}
+    act: Act = _give_up if webhook.state == State.DELETED else acts[bulk.kind]
+    if last := act(bulk, webhook):
+        bulk.after_at, bulk.after_id = last.created_at, str(last.id)
+    else:
+        bulk.webhooks, bulk.after_at, bulk.after_id = bulk.webhooks[1:], None, None
+
+
+def _give_up(bulk: Bulk, webhook: Webhook) -> None:
+    """The webhook was deleted meanwhile."""
+    if bulk.kind == BulkKind.REPLAY:
+        rest = _count(Event, *_past(bulk, webhook), *_after(bulk, Event))
+    else:
+        rest = _count(Delivery, *_matching(bulk, webhook), *_after(bulk, Delivery))
+    _skip(bulk, {Skip.DELETED: rest})
+
+
+def _resend(bulk: Bulk, webhook: Webhook) -> Delivery | None:
+    if bulk.after_at is None:
+        _hasten(bulk, webhook)
+    ended = select(Delivery.id).where(*_matching(bulk, webhook), Delivery.status != Status.PENDING)
+    rows = _locked(_chunk(bulk, ended, Delivery))
+    _send_again(bulk, webhook, rows, _outdated([row.event_id for row in rows], webhook, Event.created_at))
+    return rows[-1] if rows else None
+
+
+def _hasten(bulk: Bulk, webhook: Webhook) -> None:
+    """What waits keeps its place in its lane. It is tried now, if its webhook takes anything at all."""
+    waits = [*_matching(bulk, webhook), Delivery.status == Status.PENDING]
+    count = _count(Delivery, *waits)
+    if webhook.is_active:
+        engine.try_first(webhook, waits)
+        publisher.ring_after_commit(webhook.id)
+        bulk.done += count
+    else:
+        _skip(bulk, {Skip.HELD: count})
+
+
+def _cancel(bulk: Bulk, webhook: Webhook) -> Delivery | None:
+    rows = _locked(_chunk(bulk, select(Delivery.id).where(*_matching(bulk, webhook)), Delivery))
+    engine.cancel([row for row in rows if row.status == Status.PENDING])
+    bulk.done += len(rows)
+    publisher.ring_after_commit(webhook.id)
+    return rows[-1] if rows else None
+
+
+def _replay(bulk: Bulk, webhook: Webhook) -> Event | None:
+    chosen = _chunk(bulk, select(Event.id).where(*_past(bulk, webhook)), Event)
+    known = select(Delivery.id).where(Delivery.webhook_id == webhook.id, Delivery.event_id.in_(chosen))
+    sent = {delivery.event_id: delivery for delivery in _locked(db.session.scalars(known).all())}
+    events = db.session.scalars(
+        select(Event).where(Event.id.in_(chosen)).order_by(Event.created_at, Event.id).options(defer(Event.body))
+    ).all()
+    rows = [
+        sent.get(event.id) or Delivery(workspace_id=bulk.workspace_id, event=event, webhook=webhook) for event in events
+    ]
+    # What happened since the replay began has been sent already: what it replays of the same contact is outdated.
+    _send_again(bulk, webhook, rows, _outdated(chosen, webhook, literal(bulk.created_at, UTCDateTime())))
+    return events[-1] if events else None
+
+
+def _send_again(bulk: Bulk, webhook: Webhook, rows: Sequence[Delivery], outdated: Collection[str]) -> None:
+    """Put what may be sent at the tails of its lanes; say of the others why not."""
+    skips = [_reason(row, outdated) for row in rows]
+    chosen = [row for row, reason in zip(rows, skips, strict=True) if not reason]
+    if chosen:
+        publisher.send_again(chosen)
+        publisher.ring_after_commit(webhook.id)
+    bulk.done += len(chosen)
+    _skip(bulk, Counter(reason for reason in skips if reason))
+
+
+def _reason(delivery: Delivery, outdated: Collection[str]) -> Skip | None:
+    if delivery.event.is_test:
+        return Skip.TEST
+    if delivery.status == Status.PENDING:
+        return Skip.WAITING
+    return Skip.NEWER if delivery.event.id in outdated else None
+
+
+def _skip(bulk: Bulk, counts: Mapping[Skip, int]) -> None:
+    bulk.skipped = dict(Counter(bulk.skipped) + Counter({str(reason): count for reason, count in counts.items()}))
+
+
+def _matching(bulk: Bulk, webhook: Webhook | None = None) -> list[ColumnElement[bool]]:
+    """SQL over Delivery: what the bulk is about, of one webhook or of all."""
+    found = [Delivery.workspace_id == bulk.workspace_id, Delivery.created_at <= bulk.created_at]
+    if webhook:
+        found.append(Delivery.webhook_id == webhook.id)
+    if bulk.kind == BulkKind.CANCEL:
+        found.append(Delivery.status == Status.PENDING)
+    return [*found, *Filters.of(bulk.filters).conditions()]
+
+
+def _past(bulk: Bulk, webhook: Webhook) -> list[ColumnElement[bool]]:
+    """SQL over Event: what a replay sends to the webhook."""
+    return [
+        Event.workspace_id == bulk.workspace_id,
+        Event.created_at.between(bulk.since, bulk.created_at),
+        Event.type.in_([EventType(word) for word in webhook.event_types]),
+        Event.is_test.is_(False),
+    ]
+
+
+def _after(bulk: Bulk, model: type[Event] | type[Delivery]) -> list[ColumnElement[bool]]:
+    """SQL: behind the cursor, in the order of a slice."""
+    if bulk.after_at is None:
+        return []
+    key = bulk.after_id if model is Event else uuid.UUID(bulk.after_id)
+    cursor = tuple_(literal(bulk.after_at, UTCDateTime()), literal(key, model.id.type))
+    return [tuple_(model.created_at, model.id) > cursor]
+
+
+def _chunk(bulk: Bulk, keys: Select[Any], model: type[Event] | type[Delivery]) -> Sequence[Any]:
+    """The keys of the next rows, oldest first."""
+    query = keys.where(*_after(bulk, model)).order_by(model.created_at, model.id).limit(CHUNK)
+    return db.session.scalars(query).all()
+
+
+def _locked(keys: Sequence[uuid.UUID]) -> Sequence[Delivery]:
+    """Deliveries as they are now and stay until the commit, oldest first, locked in the order of `seq`."""
+    mine = Delivery.id.in_(keys)
+    db.session.execute(select(Delivery.id).where(mine).order_by(Delivery.seq).with_for_update())
+    query = select(Delivery).where(mine).options(defaultload(Delivery.event).defer(Event.body))
+    in_order = query.order_by(Delivery.created_at, Delivery.id).execution_options(populate_existing=True)
+    return db.session.scalars(in_order).all()
+
+
+def _count(model: type[Event] | type[Delivery], *conditions: ColumnElement[bool]) -> int:
+    return db.session.scalar(select(func.count()).select_from(model).where(*conditions)) or 0
+
+
+def _outdated(event_ids: Sequence[str], webhook: Webhook, since: SQLColumnExpression[datetime]) -> set[str]:
+    """Those of the events of whose contacts the webhook has taken something that happened after `since`."""
+    theirs, later = aliased(Subject), aliased(Event)
+    overtaken = (
+        exists()
+        .where(theirs.contact_id == Subject.contact_id, later.id == theirs.event_id, later.created_at > since)
+        .where(Delivery.event_id == later.id, Delivery.webhook_id == webhook.id, Delivery.succeeded_at.is_not(None))
+        .correlate(Subject, Event)
+    )
+    query = select(Subject.event_id).join(Event, Event.id == Subject.event_id)
+    return set(db.session.scalars(query.where(Subject.event_id.in_(event_ids), overtaken)))
