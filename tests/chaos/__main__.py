@@ -4,6 +4,7 @@ The 200 kills and 100,000 deliveries are shared by SQLite and PostgreSQL, half e
 """
 
 import os
+import signal
 import sys
 import time
 
@@ -17,6 +18,7 @@ SIZES = {"full": FULL, "short": SHORT}
 
 
 def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that all that runs is stopped, and not left behind
     seed = int(os.environ.get("SEED") or time.time_ns() % 1_000_000)
     names = [word for word in sys.argv[1:] if word in DATABASES] or list(DATABASES)
     size = SHORT if "short" in sys.argv else FULL

