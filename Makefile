@@ -5,7 +5,7 @@ READY := .venv/ready
 READY_DEV := .venv/ready-dev
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run receive test check screenshots bench clean
+.PHONY: help run receive test chaos check screenshots bench clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -21,6 +21,9 @@ test: $(READY_DEV) ## Run all tests, on SQLite, PostgreSQL, Valkey and a real br
 	@$(BIN)/python tests/browser.py
 	$(BIN)/ruff check --quiet . && $(BIN)/ruff format --check --quiet . && $(BIN)/mypy
 	$(BIN)/pytest -n 3 --dist loadgroup
+
+chaos: $(READY_DEV) ## Kill, suspend and empty for 15 minutes: is anything lost? (SEED=42 repeats a run)
+	@$(BIN)/python -m tests.chaos
 
 check: $(READY_DEV) ## Format, lint, check types and imports
 	$(BIN)/ruff format .

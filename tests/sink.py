@@ -67,6 +67,10 @@ class Sink:
         """How many requests came so far."""
         return int(self._ask("count"))
 
+    def accepted(self) -> int:
+        """How many of them were told that they are taken."""
+        return int(self._ask("accepted"))
+
     def collect(self) -> list[Arrival]:
         """All that came so far, in the order of arrival."""
         self.arrivals += self._ask("take", len(self.arrivals))
@@ -102,6 +106,7 @@ class _Server:
         self.pipe, self.random = pipe, random.Random(seed)
         self.manners: dict[str, Manners] = {}
         self.arrivals: list[Arrival] = []
+        self.accepted = 0
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -122,14 +127,17 @@ class _Server:
         if word == "behave":
             self.manners[values[0]] = values[1]
             self.pipe.send(None)
+        elif word == "take":
+            self.pipe.send(self.arrivals[values[0] :])
         else:
-            self.pipe.send(len(self.arrivals) if word == "count" else self.arrivals[values[0] :])
+            self.pipe.send({"count": len(self.arrivals), "accepted": self.accepted}[word])
 
     def take(self, name: str, headers: dict[str, str], body: bytes) -> tuple[int, float]:
         """Remember a request; its status (0 for no answer) and after how long."""
         manners = self.manners.get(name, Manners())
         fails = (manners.refuses and manners.refuses in body) or self.random.random() < manners.fails
         status = 0 if manners.hangs else 500 if fails else manners.status
+        self.accepted += 200 <= status < 300
         self.arrivals.append(
             Arrival(
                 at=time.monotonic(),

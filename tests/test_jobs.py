@@ -9,10 +9,11 @@ from flask import Flask
 from rq.exceptions import NoSuchJobError
 
 from portal import jobs
-from portal.extensions import db
-from portal.webhooks import publisher
+from portal.extensions import db, db_now
+from portal.webhooks import outbound, publisher, tasks
 from portal.webhooks.models import Event
-from tests.webhooks.making import make_event, make_webhook, make_workspace
+from tests.webhooks.driving import refusal
+from tests.webhooks.making import delivery_of, make_event, make_webhook, make_workspace
 
 
 def waiting() -> list[str]:
@@ -32,6 +33,22 @@ def test_once_answered_it_rings_again(app: Flask) -> None:
     jobs.bells().answered(webhook.id)
     make_event(webhook.workspace_id)
     assert len(waiting()) == 2
+
+
+def test_a_retry_comes_when_it_is_due_and_not_when_the_sweepers_last_bell_is_forgotten(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbound, "send", lambda *_, **__: refusal())
+    webhook = make_webhook(make_workspace())
+    delivery = delivery_of(make_event(webhook.workspace_id), webhook)
+    jobs.bells().redis.flushall()
+    tasks.sweep("worker")
+    jobs.bells().queue.empty()
+    tasks.drain(str(webhook.id))
+    delivery.due_at = db_now()  # the time until the next attempt has passed
+    db.session.commit()
+    tasks.sweep("worker")
+    assert waiting() == [str(webhook.id)]
 
 
 def test_what_was_rolled_back_rings_not_and_leaves_nothing(app: Flask) -> None:

@@ -41,7 +41,8 @@ class Lease:
             raise LeaseLost
 
     def release(self) -> None:
-        """Let the webhook go, unless it is another's already."""
+        """Let the webhook go, unless it is another's already: whatever of ours has not begun by now never does."""
+        self.ends = 0.0
         db.session.execute(
             update(Webhook)
             .where(Webhook.id == self.webhook_id, Webhook.lease_token == self.token)

@@ -28,7 +28,7 @@ log = logging.getLogger("portal.deliveries")
 def drain(webhook_id: str) -> None:
     """Send all that is sendable for one webhook, or hand over after a slice. The RQ job behind the bell."""
     key = uuid.UUID(webhook_id)
-    jobs.bells().answered(key)
+    jobs.bells().answered(key, SWEEP_KEY)
     lease = Lease(key)
     if not lease.take():
         return  # another drain has it, and looks once more after it let go
