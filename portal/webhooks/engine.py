@@ -8,8 +8,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import inf
+from typing import Any
 
-from sqlalchemy import ColumnElement, Update, and_, case, exists, literal, or_, select, update
+from sqlalchemy import ColumnElement, Update, and_, case, exists, insert, literal, or_, select, update
 from sqlalchemy.orm import contains_eager, lazyload
 
 from ..extensions import db, db_now, utcnow
@@ -113,10 +114,10 @@ def record(token: str, answers: Sequence[tuple[Letter, Result]]) -> bool:
         execution_options={"populate_existing": True},
     ).one()
     deliveries = _locked([letter.delivery_id for letter, _ in answers])
+    db.session.execute(insert(Attempt), [_attempt(letter, result) for letter, result in answers])
     held = webhook.lease_token == token
     for letter, result in answers:
         delivery = deliveries[letter.delivery_id]
-        db.session.add(_attempt(letter, result))
         _note(delivery, letter, result)
         if held and delivery.status == Status.PENDING:
             _settle(webhook, delivery, letter, result)
@@ -201,28 +202,28 @@ def _letter(delivery: Delivery, probing: bool, was_due: bool) -> Letter:
     )
 
 
-def _attempt(letter: Letter, result: Result) -> Attempt:
+def _attempt(letter: Letter, result: Result) -> dict[str, Any]:
     phases = result.phases
-    return Attempt(
-        delivery_id=letter.delivery_id,
-        webhook_id=letter.webhook_id,
-        number=letter.number,
-        trigger=letter.trigger,
-        started_at=letter.started_at,
-        duration_ms=result.duration_ms,
-        url=letter.url,
-        request_headers=[
+    return {
+        "delivery_id": letter.delivery_id,
+        "webhook_id": letter.webhook_id,
+        "number": letter.number,
+        "trigger": letter.trigger,
+        "started_at": letter.started_at,
+        "duration_ms": result.duration_ms,
+        "url": letter.url,
+        "request_headers": [
             [name, MASK if name in letter.own_headers else value] for name, value in letter.headers.items()
         ],
-        status=result.status,
-        reason=result.reason,
-        failure=result.failure,
-        response_headers=[[name, value] for name, value in result.headers],
-        response_body=result.body,
-        response_length=result.length,
-        remote=result.remote,
-        phases={name: getattr(phases, name) for name in ("dns", "connect", "tls", "first_byte", "body")},
-    )
+        "status": result.status,
+        "reason": result.reason,
+        "failure": result.failure,
+        "response_headers": [[name, value] for name, value in result.headers],
+        "response_body": result.body,
+        "response_length": result.length,
+        "remote": result.remote,
+        "phases": {name: getattr(phases, name) for name in ("dns", "connect", "tls", "first_byte", "body")},
+    }
 
 
 def _locked(keys: Sequence[uuid.UUID]) -> dict[uuid.UUID, Delivery]:

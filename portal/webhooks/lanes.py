@@ -7,7 +7,7 @@ behind another has no due time and is never scanned; whoever ends the one in fro
 import uuid
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, select, union, update
+from sqlalchemy import ColumnElement, and_, delete, exists, func, insert, select, union, update
 from sqlalchemy import Sequence as DatabaseSequence
 from sqlalchemy.orm import aliased, lazyload
 
@@ -40,11 +40,12 @@ def enter(newcomers: Mapping[Delivery, Sequence[uuid.UUID]]) -> None:
         occupied |= mine
     db.session.add_all(newcomers)
     db.session.flush()
-    db.session.add_all(
-        LaneEntry(webhook_id=delivery.webhook_id, contact_id=contact, seq=delivery.seq, delivery_id=delivery.id)
-        for delivery, contacts in newcomers.items()
+    entries = [
+        {"webhook_id": one.webhook_id, "contact_id": contact, "seq": one.seq, "delivery_id": one.id}
+        for one, contacts in newcomers.items()
         for contact in dict.fromkeys(contacts)
-    )
+    ]
+    db.session.execute(insert(LaneEntry), entries)
 
 
 def is_blocking(delivery: Delivery) -> bool:
