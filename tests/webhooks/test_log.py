@@ -266,7 +266,7 @@ class TestDetail:
         page = dana.client.get(f"/deliveries/{deliver(status=Status.SUCCEEDED, answer=200).id}").text
         command = re.search(r'<pre[^>]* id="curl"[^>]*>(.*?)</pre>', page, re.DOTALL)
         assert command
-        assert "--data-raw &#39;{&#34;event&#34;" in command[1]
+        assert "printf %s &#39;{&#34;event&#34;" in command[1]
         assert "whsec_" not in page
 
     def test_one_that_was_never_tried_shows_what_will_be_sent(self, dana: Person, deliver: Deliver) -> None:

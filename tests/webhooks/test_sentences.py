@@ -12,7 +12,6 @@ from portal.extensions import utcnow
 from portal.pace import Pace
 from portal.webhooks import sentences
 from portal.webhooks.models import (
-    Attempt,
     Delivery,
     Event,
     EventType,
@@ -50,10 +49,6 @@ def event(*labels: str, changes: Any = None, **values: Any) -> Event:
 def delivery(**values: Any) -> Delivery:
     made = {"status": Status.PENDING, "trigger": Trigger.AUTOMATIC, "attempts": 0, "step": 0, "created_at": AGO}
     return Delivery(**{**made, "webhook": webhook(), "event": event("Allen Ji"), **values})
-
-
-def attempt(number: int = 1, **values: Any) -> Attempt:
-    return Attempt(**{"number": number, "started_at": AGO, "duration_ms": 84.0, "trigger": Trigger.AUTOMATIC, **values})
 
 
 @pytest.mark.parametrize(
@@ -191,22 +186,6 @@ def test_what_waits_says_for_what(values: dict[str, Any], title: str) -> None:
 def test_no_advice_where_all_is_well() -> None:
     assert sentences.advice(delivery(status=Status.SUCCEEDED), NOW) is None
     assert sentences.advice(delivery(due_at=NOW), NOW) is None
-
-
-def titles(made: Delivery, *attempts: Attempt) -> list[str]:
-    return [step.title for step in sentences.life(made, attempts)]
-
-
-def test_the_life_of_a_delivery_leads_from_the_change_to_the_next_try() -> None:
-    failed, answered = attempt(failure="http_error", status=503), attempt(2, status=200)
-    assert titles(delivery(due_at=NOW)) == ["Changed", "Recorded", "First try"]
-    pending = delivery(due_at=SOON)
-    assert titles(pending, failed) == ["Changed", "Recorded", "Sent", "Answered 503", "Next try"]
-    done = delivery(status=Status.SUCCEEDED)
-    assert titles(done, failed, answered) == ["Changed", "Recorded", "Sent", "Answered 200"]
-    lost = attempt(failure="refused", status=None)
-    assert titles(delivery(status=Status.FAILED), lost)[-2:] == ["Connection refused", "Gave up"]
-    assert titles(delivery(status=Status.CANCELED))[-1] == "Canceled"
 
 
 def test_success_is_never_rounded_up_to_a_hundred() -> None:
