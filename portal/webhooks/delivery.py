@@ -97,7 +97,7 @@ def lab(delivery_id: UUID) -> Response:
 
 
 @blueprint.post("/deliveries/<uuid:delivery_id>/lab")
-@limiter.limit(LAB_RATE, key_func=lambda: f"lab {person().id}")
+@limiter.limit(lambda: LAB_RATE, key_func=lambda: f"lab {person().id}")
 def judge(delivery_id: UUID) -> Response:
     """Say what is wrong with a pasted signature."""
     delivery, pasted = own_or_404(Delivery, delivery_id), request.form.get("signature", "")[:MAX_PASTED]

@@ -174,13 +174,32 @@ def test_advice_on_a_failed_delivery_is_to_mend_and_resend() -> None:
     [
         ({"due_at": None}, "Waiting for its turn"),
         ({"due_at": NOW, "webhook": webhook(state=State.PAUSED)}, "Waiting, because the webhook is paused"),
+        ({"due_at": NOW, "webhook": webhook(probe_at=SOON, probes=2)}, "Waiting, because the webhook is failing"),
+        (
+            {"due_at": NOW, "webhook": webhook(probe_at=SOON, probes=0)},
+            "Waiting, because the receiver asked for a pause",
+        ),
+        ({"due_at": AGO}, "Waiting for a worker"),
         ({"status": Status.CANCELED}, "Canceled"),
+        (
+            {"status": Status.SUCCEEDED, "succeeded_at": AGO, "last_failure": "refused"},
+            "The resend failed: Connection refused",
+        ),
     ],
 )
 def test_what_waits_says_for_what(values: dict[str, Any], title: str) -> None:
     note = sentences.advice(delivery(**values), NOW)
     assert note
-    assert note.title == title
+    assert note.title.startswith(title)
+
+
+def test_what_failed_and_is_held_says_for_whom_it_waits() -> None:
+    paused = webhook(state=State.PAUSED, pause_reason=PauseReason.GONE, paused_at=AGO)
+    note = sentences.advice(delivery(due_at=NOW, last_failure="gone", webhook=paused), NOW)
+    assert note
+    assert "answered 410 Gone since" in note.text
+    assert "tried again when the webhook is resumed" in note.text
+    assert "more follow" not in note.text
 
 
 def test_no_advice_where_all_is_well() -> None:
