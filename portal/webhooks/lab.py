@@ -136,7 +136,7 @@ def _begins_like(text: str, signed: Signed) -> bool:
 def _search(found: Sequence[Pasted], signed: Signed, signing: Sequence[Key], others: Sequence[Key]) -> Verdict:
     """Try what the usual mistakes would compute: one of them, then two at once, as far as the work may go."""
     wanted = {pasted.digest: pasted.mistake for pasted in found}
-    names = sorted({HASHES[len(digest)] for digest in wanted}, key=lambda name: name != RIGHT_HASH)
+    names = sorted({HASHES[len(digest)] for digest in wanted})
     work = 0
     for made, digest, message in _tries(signed, signing, others):
         work += (len(message) + OVERHEAD) * len(names)

@@ -145,7 +145,7 @@ def keys(signing: Key, others: Iterable[Key]) -> Variants:
 def bodies(body: bytes) -> Variants:
     """What else may be taken for the body."""
     line = body.rstrip(b"\r\n")
-    found: Variants = [(None, body), (NEWLINE, line), (NEWLINE, body + b"\n"), (NEWLINE, line + b"\n")]
+    found: Variants = [(None, body), (NEWLINE, line), (NEWLINE, body + b"\n")]
     found += [(NEWLINE, body + b"\r\n"), (TRIMMED, body.strip()), (NO_BODY, b"")]
     found += [(LINE_ENDS, body.replace(b"\n", b"\r\n")), (LINE_ENDS, body.replace(b"\r\n", b"\n"))]
     found += [(ENCODED, other) for other in _encodings(body)]
