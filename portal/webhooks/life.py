@@ -62,7 +62,9 @@ def _end(delivery: Delivery, ahead: int) -> Step | None:
     if delivery.status == Status.PENDING:
         return _next(delivery, ahead)
     if delivery.status == Status.CANCELED:
-        return Step("Canceled", "todo", delivery.webhook.deleted_at, "the webhook was deleted")
+        deleted = delivery.webhook.state == State.DELETED
+        at = delivery.webhook.deleted_at if deleted else delivery.updated_at
+        return Step("Canceled", "todo", at, "the webhook was deleted" if deleted else "by hand")
     if delivery.status == Status.SUCCEEDED or delivery.trigger == Trigger.TEST:
         return None
     if delivery.step < pace().attempts:
@@ -80,7 +82,9 @@ def _next(delivery: Delivery, ahead: int) -> Step:
         return Step("Waiting", "todo", words=f"behind {ahead} of the same contact" if ahead else "for its turn")
     at = next_try(delivery)
     if at is None or at <= utcnow():
-        return Step("Waiting", "todo", words="for a worker")
+        return Step(
+            "Waiting", "todo", words="until its receiver is back" if delivery.webhook.probes else "for a worker"
+        )
     return Step("Next try" if delivery.attempts else "First try", "todo", at)
 
 

@@ -196,8 +196,10 @@ def span(length: timedelta) -> str:
 
 
 def _canceled_note(delivery: Delivery) -> Note:
-    deleted = delivery.webhook.deleted_at
-    when = f" ({moment(deleted)})" if deleted else ""
+    webhook = delivery.webhook
+    if webhook.state != State.DELETED:
+        return Note("", "Canceled", "Somebody canceled it. The receiver does not get it, unless you press Resend.")
+    when = f" ({moment(webhook.deleted_at)})" if webhook.deleted_at else ""
     return Note("", "Canceled", f"Its webhook was deleted before it could be sent{when}. It is not sent any more.")
 
 
@@ -230,13 +232,16 @@ def _failure_note(delivery: Delivery) -> Note:
     if not delivery.webhook.is_active:
         text = f"{found.advice} {KEPT} {situation(delivery.webhook)}; it is tried again when the webhook is resumed."
         return Note("bad", found.title, text)
+    return Note("bad", found.title, f"{found.advice} {KEPT}{_more(delivery)}", next_try(delivery))
+
+
+def _more(delivery: Delivery) -> str:
+    """What follows on a failure."""
+    same = "with the same id and the same bytes"
+    if delivery.webhook.probes:
+        return f" Its webhook is failing: one delivery at a time is tried until one is taken, then all follow, {same}."
     left = pace().attempts - delivery.step - 1
-    more = (
-        f" Up to {left} more follow, over {span(pace().whole_schedule)} in all, with the same id and the same bytes."
-        if left > 0
-        else ""
-    )
-    return Note("bad", found.title, f"{found.advice} {KEPT}{more}", next_try(delivery))
+    return f" Up to {left} more follow, over {span(pace().whole_schedule)} in all, {same}." if left > 0 else ""
 
 
 def _stopped(delivery: Delivery) -> str:

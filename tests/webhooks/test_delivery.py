@@ -49,7 +49,9 @@ class TestLife:
 
     def test_those_of_other_contacts_and_webhooks_are_not_in_the_way(self, dana: Person, deliver: Deliver) -> None:
         contact = uuid.uuid4()
-        other = make_webhook(dana.workspace_id, "https://crm.example/", event_types=[EventType.CREATED, EventType.DELETED])
+        other = make_webhook(
+            dana.workspace_id, "https://crm.example/", event_types=[EventType.CREATED, EventType.DELETED]
+        )
         deliver(contact_id=uuid.uuid4(), kind=EventType.CREATED, to=other)
         deliver(contact_id=contact)
         assert "before it" not in opened(dana, deliver(contact_id=contact, kind=EventType.DELETED, to=other))

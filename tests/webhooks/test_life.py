@@ -31,7 +31,7 @@ def numbers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def delivery(is_test: bool = False, **values: Any) -> Delivery:
     webhook = Webhook(url="https://acme.example/in", state=values.pop("state", State.ACTIVE), deleted_at=AGO)
-    webhook.probe_at = values.pop("probe_at", None)
+    webhook.probe_at, webhook.probes = values.pop("probe_at", None), values.pop("probes", 0)
     event = Event(type=EventType.UPDATED, actor="Jon", created_at=AGO, is_test=is_test)
     event.subjects = [Subject(contact_id=uuid.uuid4(), label="Allen Ji", changes={})]
     made = {"status": Status.PENDING, "trigger": Trigger.AUTOMATIC, "attempts": 0, "step": 0, "created_at": AGO}
@@ -65,7 +65,8 @@ FAILED = {"last_failure": "http_error", "last_status": 503, "attempts": 1}
         ({"due_at": None}, [], 0, ["Waiting: for its turn"]),
         ({"due_at": None, "state": State.PAUSED}, [], 2, ["Held: until the webhook is resumed"]),
         ({"due_at": AGO, "probe_at": SOON}, [], 0, ["First try"]),
-        ({"status": Status.CANCELED}, [], 0, ["Canceled: the webhook was deleted"]),
+        ({"due_at": AGO, "probes": 1}, [], 0, ["Waiting: until its receiver is back"]),
+        ({"status": Status.CANCELED, "state": State.DELETED}, [], 0, ["Canceled: the webhook was deleted"]),
         ({"due_at": SOON, **FAILED}, [503], 0, ["Answered 503: +84 ms", "Next try"]),
         ({"due_at": SOON, **FAILED}, [None, 503], 0, ["Answered 503: 2 times so far", "Next try"]),
         ({"due_at": NOW, "trigger": Trigger.MANUAL, **FAILED}, [503], 0,
@@ -81,7 +82,7 @@ FAILED = {"last_failure": "http_error", "last_status": 503, "attempts": 1}
          ["Answered 503: +84 ms", "Made way: for later changes of the contact"]),
         ({"status": Status.FAILED, "trigger": Trigger.TEST, **FAILED}, [503], 0, ["Answered 503: +84 ms"]),
         ({"status": Status.CANCELED, **FAILED}, [503], 0,
-         ["Answered 503: +84 ms", "Canceled: the webhook was deleted"]),
+         ["Answered 503: +84 ms", "Canceled: by hand"]),
     ],
 )  # fmt: skip
 def test_a_delivery_in_every_state(

@@ -202,6 +202,21 @@ def test_what_failed_and_is_held_says_for_whom_it_waits() -> None:
     assert "more follow" not in note.text
 
 
+def test_a_failure_of_a_failing_webhook_says_that_others_are_tried_for_it() -> None:
+    note = sentences.advice(
+        delivery(due_at=SOON, last_failure="refused", webhook=webhook(probe_at=SOON, probes=1)), NOW
+    )
+    assert note
+    assert "one delivery at a time is tried" in note.text
+    assert "more follow" not in note.text
+
+
+def test_what_was_canceled_says_by_what() -> None:
+    deleted = webhook(state=State.DELETED, deleted_at=AGO)
+    texts = [sentences.advice(delivery(status=Status.CANCELED, webhook=one)) for one in (webhook(), deleted)]
+    assert [text and text.text.split(" ")[0] for text in texts] == ["Somebody", "Its"]
+
+
 def test_no_advice_where_all_is_well() -> None:
     assert sentences.advice(delivery(status=Status.SUCCEEDED), NOW) is None
     assert sentences.advice(delivery(due_at=NOW), NOW) is None
