@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from portal.contacts import present
 from portal.contacts import service as contacts
 from portal.extensions import db, utcnow
 from portal.webhooks import delivery as pages
@@ -127,6 +128,7 @@ class TestStory:
             "What changed First name from Allen → to Al Tags from removed: VIP → to blank Notes from blank" in changed
         )
         assert "495 characters" in changed
+        assert present.payloads(uuid.uuid4(), [contact]) == {}  # no other workspace can ask
 
     def test_what_was_deleted_since_says_when_and_by_whom(self, dana: Person, webhook: Webhook) -> None:
         contact, created = self.made(dana, webhook, first_name="Allen")

@@ -179,7 +179,9 @@ def test_bodies_that_are_no_json_and_no_text_are_no_trouble() -> None:
         assert judge(of(b"else"), signed(body)) == lab.UNKNOWN
 
 
-@pytest.mark.parametrize("pasted", ["", " ", "hello", "v1,", "<script>", "0" * 10_000, "é" * 43, "\0", "v1," * 99])
+@pytest.mark.parametrize(
+    "pasted", ["", " ", "hello", "v1,", "<script>", "0" * 10_000, "é" * 43, "\0", "v1," * 99, " " * 3_000 + RIGHT]
+)
 def test_what_is_no_signature_is_told_so(pasted: str) -> None:
     assert judge(pasted) == lab.UNREADABLE
 
