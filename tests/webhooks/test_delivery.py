@@ -13,8 +13,9 @@ from portal.contacts import present
 from portal.contacts import service as contacts
 from portal.extensions import db, utcnow
 from portal.webhooks import delivery as pages
-from portal.webhooks import publisher, signing
+from portal.webhooks import lanes, publisher, signing
 from portal.webhooks.models import Attempt, Delivery, EventType, Status, Trigger, Webhook
+from portal.webhooks.publisher import About
 from tests.conftest import Person
 from tests.webhooks.conftest import BODY, HTMX, Deliver, add_attempt
 from tests.webhooks.making import make_webhook
@@ -54,8 +55,9 @@ class TestLife:
             dana.workspace_id, "https://crm.example/", event_types=[EventType.CREATED, EventType.DELETED]
         )
         deliver(contact_id=uuid.uuid4(), kind=EventType.CREATED, to=other)
-        deliver(contact_id=contact)
-        assert "before it" not in opened(dana, deliver(contact_id=contact, kind=EventType.DELETED, to=other))
+        in_the_way = deliver(contact_id=contact)
+        assert lanes.ahead_of(deliver(contact_id=contact, kind=EventType.DELETED, to=other)) == (0, None)
+        assert lanes.ahead_of(deliver(contact_id=contact)) == (2, in_the_way)
 
 
 class TestAttempts:
@@ -73,18 +75,18 @@ class TestAttempts:
         return [int(number) for number in re.findall(r"<span>(\d+) · ", page)]
 
     def test_however_many_there_are_the_page_stays_small(self, dana: Person, deliver: Deliver) -> None:
-        delivery = self.resent(deliver, 130)
+        delivery = self.resent(deliver, 121)
         page = opened(dana, delivery)
-        assert self.numbers(page) == [*range(130, 110, -1)]
-        assert "20 of 130" in page
+        assert self.numbers(page) == [*range(121, 101, -1)]
+        assert "20 of 121" in page
         assert len(page) < 100_000
         seen, address = self.numbers(page), page
         while link := re.search(r'href="([^"]+)">Older</a>', address):
             address = dana.client.get(link[1].replace("&amp;", "&")).text
             seen += self.numbers(address)
-        assert seen == [*range(130, 0, -1)]
+        assert seen == [*range(121, 0, -1)]
         assert ">Older</a>" not in address
-        assert re.search(r'href="/deliveries/[^"]+\?attempt=11">Newer</a>', address)
+        assert re.search(r'href="/deliveries/[^"]+\?attempt=2">Newer</a>', address)
 
     @on_sqlite
     def test_an_attempt_is_found_by_its_number(self, dana: Person, deliver: Deliver) -> None:
@@ -132,13 +134,15 @@ class TestStory:
 
     def test_what_was_deleted_since_says_when_and_by_whom(self, dana: Person, webhook: Webhook) -> None:
         contact, created = self.made(dana, webhook, first_name="Allen")
-        contacts.delete(dana.workspace_id, contact, "Jon Park")
+        contacts.delete(dana.workspace_id, contact, "Ana Souza")
+        deleted = self.newest(webhook)
+        publisher.publish(dana.workspace_id, EventType.UPDATED, b"{}", [About(contact, "1", "Allen")], "Somebody Else")
         db.session.commit()
         page = opened(dana, created)
-        assert re.search(r"Deleted since , [\d:]+ by Jon Park\. All its deliveries", text_of(page))
+        assert re.search(r"Deleted since , [\d:]+ by Ana Souza\. All its deliveries", text_of(page))
         assert f'href="/deliveries?contact={contact}">All its deliveries' in page
         assert "As it was sent" in page
-        assert "only its id was sent" in opened(dana, self.newest(webhook))
+        assert "only its id was sent" in opened(dana, deleted)
 
     @on_sqlite
     def test_a_batch_is_folded_and_counted(self, dana: Person, deliver: Deliver) -> None:
@@ -256,6 +260,9 @@ class TestLab:
         db.session.commit()
         assert "It was replaced since" in opened(dana, delivery, "/lab?attempt=3")
         assert "It is the right one" in self.told(dana, delivery, by(new, stamp), "?attempt=3")
+        for kept in (webhook.secret, webhook.old_secret):
+            assert kept
+            assert "A newer secret" in self.told(dana, delivery, by(signing.unseal(kept), stamp), "?attempt=3")
 
     def test_secrets_of_other_workspaces_and_deleted_webhooks_are_not_tried(
         self, dana: Person, stranger: Person, delivery: Delivery, sent: dict[str, str]
