@@ -10,13 +10,14 @@ from whitenoise import WhiteNoise
 
 from . import cli, config, health, jobs, overview, web
 from .accounts import views as accounts
-from .contacts import payload
+from .contacts import payload, present
 from .contacts import views as contacts
 from .docs import views as docs
 from .extensions import csrf, db, limiter, login, migrate
 from .sandbox import views as sandbox
 from .webhooks import bulk_views as bulk
-from .webhooks import log, publisher, samples
+from .webhooks import delivery, publisher, samples
+from .webhooks import present as contacts_of_webhooks
 from .webhooks import views as webhooks
 
 ROOT = Path(__file__).parent.parent
@@ -40,7 +41,8 @@ def create_app(settings: Mapping[str, Any] | None = None) -> Flask:
     jobs.init_app(app)
     publisher.init_app(app)
     samples.init_app(app, payload.sample)
-    for feature in (overview, accounts, contacts, webhooks, log, bulk, sandbox, docs, health):
+    contacts_of_webhooks.init_app(app, present.SOURCE)
+    for feature in (overview, accounts, contacts, webhooks, delivery, bulk, sandbox, docs, health):
         app.register_blueprint(feature.blueprint)
     cli.init_app(app)
     _serve(app)

@@ -72,6 +72,8 @@ ROUTES = [
     change("contacts.new", form=CONTACT),
     change("contacts.tags", form={"new-name": "Changed", "new-color": "#123456"}),
     Route("deliveries.index"),
+    Route("deliveries.judge", "POST", "delivery", {"signature": "v1,{id}"}),
+    Route("deliveries.lab", names="delivery"),
     Route("deliveries.show", names="delivery"),
     change("deliveries.resend", "delivery"),
     Route("docs.asyncapi", public=200),

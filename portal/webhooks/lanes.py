@@ -59,6 +59,19 @@ def is_blocking(delivery: Delivery) -> bool:
     return db.session.scalar(query.limit(1)) is not None
 
 
+def ahead_of(delivery: Delivery) -> tuple[int, Delivery | None]:
+    """How many deliveries stand in front of it in its lanes, and which of them is tried first."""
+    mine, ahead = aliased(LaneEntry), aliased(LaneEntry)
+    query = select(func.count(ahead.seq.distinct()), func.min(ahead.seq)).where(
+        mine.delivery_id == delivery.id,
+        ahead.webhook_id == mine.webhook_id,
+        ahead.contact_id == mine.contact_id,
+        ahead.seq < mine.seq,
+    )
+    count, first = db.session.execute(query).one()
+    return count, db.session.scalar(select(Delivery).where(Delivery.seq == first)) if count else None
+
+
 def leave(ended: Sequence[Delivery]) -> None:
     """Take ended deliveries of one webhook out of their lanes; those that thereby become heads get their due time."""
     keys = [delivery.id for delivery in ended]

@@ -45,16 +45,6 @@ class Note:
     next_try: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A station in the life of a delivery: `look` is its class, `at` its time, `words` what stands beside it."""
-
-    title: str
-    look: str = ""
-    at: datetime | None = None
-    words: str = ""
-
-
 HEALTHY, RETRYING = Pill("ok", "Healthy"), Pill("warn", "Retrying")
 FAILING, PAUSED = Pill("bad", "Failing"), Pill("hold", "Paused")
 MOODS = (HEALTHY, FAILING, RETRYING, PAUSED)
@@ -167,40 +157,20 @@ def what(event: Event) -> str:
 
 def advice(delivery: Delivery, now: datetime | None = None) -> Note | None:
     """What is going on with a delivery, in plain words, and what to do; None when all is well."""
-    if delivery.status == Status.SUCCEEDED:
-        return None
+    now = now or utcnow()
     if delivery.status == Status.CANCELED:
-        return Note("", "Canceled", "Its webhook was deleted before it could be sent.")
-    if delivery.last_failure and not is_sending(delivery, now or utcnow()):
+        return _canceled_note(delivery)
+    if delivery.last_failure and not is_sending(delivery, now):
         return _failure_note(delivery)
+    if delivery.status != Status.PENDING or is_sending(delivery, now):
+        return None
     if not delivery.webhook.is_active and delivery.trigger != Trigger.TEST:
-        return Note("warn", "Waiting, because the webhook is paused", f"{KEPT} It is sent when the webhook is resumed.")
+        text = f"{situation(delivery.webhook)}. {KEPT} It is sent when the webhook is resumed."
+        return Note("warn", "Waiting, because the webhook is paused", text)
     if delivery.due_at is None:
         text = f"An earlier change of the same contact goes first, so that they arrive in order. {KEPT}"
         return Note("warn", "Waiting for its turn", text)
-    return None
-
-
-def life(delivery: Delivery, attempts: Sequence[Attempt]) -> list[Step]:
-    """The stations of a delivery from the change to the next try; `attempts` in their order."""
-    changed = delivery.event.created_at
-    after = max(timedelta(0), delivery.created_at - changed)
-    steps = [Step("Changed", at=changed), Step("Recorded", words=f"+{_milliseconds(after)}")]
-    if not attempts:
-        return [*_leading_to(steps, "to-todo"), _next_step(delivery, "First try")]
-    first, last = attempts[0], attempts[-1]
-    steps.append(Step("Sent", words=f"+{_milliseconds(first.started_at - changed)}, attempt {first.number}"))
-    times = f"{len(attempts)} times so far" if len(attempts) > 1 else f"+{last.duration_ms:,.0f} ms"
-    if not last.failure:
-        steps.append(Step(f"Answered {last.status}", at=last.started_at + timedelta(milliseconds=last.duration_ms)))
-    else:
-        steps = [*_leading_to(steps, "to-bad"), Step(_short(last), "bad", words=times)]
-    if delivery.status == Status.PENDING:
-        return [*_leading_to(steps, "to-todo"), _next_step(delivery, "Next try")]
-    if delivery.status == Status.SUCCEEDED:
-        return steps
-    title = "Canceled" if delivery.status == Status.CANCELED else "Gave up"
-    return [*_leading_to(steps, "to-todo"), Step(title, "todo")]
+    return _held_note(delivery, now)
 
 
 def percent(share: float | None) -> str:
@@ -225,19 +195,53 @@ def span(length: timedelta) -> str:
     return f"{seconds} s"
 
 
+def _canceled_note(delivery: Delivery) -> Note:
+    webhook = delivery.webhook
+    if webhook.state != State.DELETED:
+        return Note("", "Canceled", "Somebody canceled it. The receiver does not get it, unless you press Resend.")
+    when = f" ({moment(webhook.deleted_at)})" if webhook.deleted_at else ""
+    return Note("", "Canceled", f"Its webhook was deleted before it could be sent{when}. It is not sent any more.")
+
+
+def _held_note(delivery: Delivery, now: datetime) -> Note | None:
+    """Why what is due or will be is not sent, though nothing has failed and its webhook is active."""
+    webhook = delivery.webhook
+    if webhook.probe_at and webhook.probes:
+        text = f"Its receiver failed {webhook.failures} times in a row, so that one delivery at a time is tried, until"
+        text += f" one is taken. Then all that waits is sent, oldest first. {KEPT}"
+        return Note("warn", "Waiting, because the webhook is failing", text, webhook.probe_at)
+    if webhook.probe_at and webhook.probe_at > now:
+        text = f"Its receiver asked for fewer messages (Retry-After). {KEPT}"
+        return Note("warn", "Waiting, because the receiver asked for a pause", text, webhook.probe_at)
+    if delivery.due_at and delivery.due_at < now:
+        text = f"It has been due since {moment(delivery.due_at)}. {KEPT} If others of this webhook are sent meanwhile,"
+        text += " its turn comes; if nothing is sent at all, no worker runs: tell the operator."
+        return Note("warn", "Waiting for a worker", text)
+    return None
+
+
 def _failure_note(delivery: Delivery) -> Note:
     found = explain(delivery.last_failure or "", delivery.last_status)
     if delivery.trigger == Trigger.TEST:
         return Note("bad", found.title, f"{found.advice} Then send another test.")
+    if delivery.succeeded_at:
+        delivered = f"Nothing is lost: it was delivered before ({moment(delivery.succeeded_at)})."
+        return Note("warn", f"The resend failed: {found.title}", f"{found.advice} {delivered}")
     if delivery.status == Status.FAILED:
         return Note("bad", found.title, f"{found.advice} {_stopped(delivery)} Mend the cause, then press Resend.")
+    if not delivery.webhook.is_active:
+        text = f"{found.advice} {KEPT} {situation(delivery.webhook)}; it is tried again when the webhook is resumed."
+        return Note("bad", found.title, text)
+    return Note("bad", found.title, f"{found.advice} {KEPT}{_more(delivery)}", next_try(delivery))
+
+
+def _more(delivery: Delivery) -> str:
+    """What follows on a failure."""
+    same = "with the same id and the same bytes"
+    if delivery.webhook.probes:
+        return f" Its webhook is failing: one delivery at a time is tried until one is taken, then all follow, {same}."
     left = pace().attempts - delivery.step - 1
-    more = (
-        f" Up to {left} more follow, over {span(pace().whole_schedule)} in all, with the same id and the same bytes."
-        if left > 0
-        else ""
-    )
-    return Note("bad", found.title, f"{found.advice} {KEPT}{more}", next_try(delivery))
+    return f" Up to {left} more follow, over {span(pace().whole_schedule)} in all, {same}." if left > 0 else ""
 
 
 def _stopped(delivery: Delivery) -> str:
@@ -260,28 +264,6 @@ def _answer(status: int | None) -> str:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
         return f"{status} answered"
-
-
-def _short(attempt: Attempt) -> str:
-    return f"Answered {attempt.status}" if attempt.status else outcome(attempt).words
-
-
-def _next_step(delivery: Delivery, title: str) -> Step:
-    if delivery.status == Status.CANCELED:
-        return Step("Canceled", "todo")
-    at = next_try(delivery)
-    return Step(title, "todo", at) if at else Step("Waiting", "todo", words=instead_of_next_try(delivery))
-
-
-def _leading_to(steps: Sequence[Step], look: str) -> list[Step]:
-    """The same steps, with the way onward from the last one in another look."""
-    last = steps[-1]
-    return [*steps[:-1], Step(last.title, f"{last.look} {look}".strip(), last.at, last.words)]
-
-
-def _milliseconds(length: timedelta) -> str:
-    milliseconds = length / timedelta(milliseconds=1)
-    return f"{milliseconds:.0f} ms" if milliseconds < 10_000 else span(length)
 
 
 def _spaced(key: str) -> str:

@@ -1,5 +1,6 @@
 """Every page in every state that people see it in: what has to be there, who looks, and what they click."""
 
+import json
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -65,6 +66,19 @@ def try_out(page: Page) -> None:
     page.locator("#test-result .pill.ok").wait_for()
 
 
+def unfold(page: Page) -> None:
+    """Open all that is folded."""
+    for summary in page.locator("#delivery summary").all():
+        summary.click()
+
+
+def paste(page: Page) -> None:
+    """Paste a signature into the lab that no mistake explains: what is said then is the most there is to say."""
+    page.get_by_label("Paste the signature").fill("deadbeef" * 8)
+    page.get_by_role("button", name="Check").click()
+    page.locator("#verdict .note").wait_for()
+
+
 STATES = [
     State("log in", "accounts.log_in", "/login", "nobody"),
     State("log in, refused", "accounts.log_in", "/login", "nobody", press("Log in", "[aria-invalid=true]")),
@@ -106,10 +120,14 @@ STATES = [
     State("deliveries, choosing", "deliveries.index", "/deliveries", act=press("Webhook", ".drop:popover-open")),
     State("deliveries, no match", "deliveries.index", "/deliveries?q=nobody"),
     State("delivery, succeeded", "deliveries.show", "/deliveries/{delivery-succeeded}"),
-    State("delivery, raw", "deliveries.show", "/deliveries/{delivery-succeeded}?view=raw"),
     State("delivery, retrying", "deliveries.show", "/deliveries/{delivery-retrying}"),
-    State("delivery, held", "deliveries.show", "/deliveries/{delivery-held}"),
     State("delivery, failed", "deliveries.show", "/deliveries/{delivery-failed}"),
+    State("delivery, queued", "deliveries.show", "/deliveries/{delivery-queued}"),
+    State("delivery, contact changed since", "deliveries.show", "/deliveries/{delivery-changed}", act=unfold),
+    State("delivery, hostile answer", "deliveries.show", "/deliveries/{delivery-hostile}"),
+    State("delivery, hostile answer, raw", "deliveries.show", "/deliveries/{delivery-hostile}?view=raw"),
+    State("signature lab, wrong", "deliveries.lab", "/deliveries/{delivery-changed}/lab", act=paste),
+    State("signature lab, not sent", "deliveries.lab", "/deliveries/{delivery-held}/lab"),
     State("sandbox, failing", "sandbox.show", "/apps/sandbox"),
     State("settings", "accounts.settings", "/settings"),
     State("tags", "contacts.tags", "/settings/tags"),
@@ -132,6 +150,7 @@ def peopled(portal: Installation) -> Iterator[tuple[dict[str, Browser], World]]:
         until(lambda: "Failing" in people["dana"].get("/apps/webhooks").text, "the breaker opens")
         world |= deliveries(people["dana"], world)
         give_up(portal, world["delivery-failed"])
+        deface(portal, world["delivery-hostile"])
         yield people, world
 
 
@@ -179,6 +198,9 @@ def deliveries(dana: Browser, world: World) -> World:
         "delivery-retrying": one("failing", "503", "&q=Solberg"),
         "delivery-held": one("paused", "Waiting"),
         "delivery-failed": one("failing", "503", "&q=Raman"),
+        "delivery-queued": one("paused", "Waiting", "&q=Herrera&event=ContactUpdated"),
+        "delivery-changed": one("healthy", "204", "&q=Herrera&event=ContactCreated"),
+        "delivery-hostile": one("healthy", "204", "&q=Mensah"),
     }
 
 
@@ -188,6 +210,17 @@ def give_up(portal: Installation, delivery: str) -> None:
         ended = "UPDATE delivery SET status = 'failed', attempts = 10, step = 10, due_at = NULL WHERE id = ?"
         assert database.execute(ended, [delivery.replace("-", "")]).rowcount == 1
         database.execute("DELETE FROM lane_entry WHERE delivery_id = ?", [delivery.replace("-", "")])
+
+
+def deface(portal: Installation, delivery: str) -> None:
+    """As after an answer of somebody who means harm: markup, letters that turn text, codes of terminals, no UTF-8."""
+    nasty = "<b>\u202egnol\u202c\x1b[31m\x1b]0;pwn\x07\x00" + "W" * 3_000
+    headers = json.dumps([["x-nasty", nasty], ["x" * 300, "y"]])
+    body = nasty.encode() + b"\xff\xfe\xc0\xaf" + b"W" * 12 * 1024
+    with sqlite3.connect(portal.env["DATABASE_URL"].removeprefix("sqlite:///"), timeout=30) as database:
+        columns = "reason = ?, response_headers = ?, response_body = ?, response_length = 99999"
+        answered = f"UPDATE attempt SET {columns} WHERE delivery_id = ?"
+        assert database.execute(answered, [nasty, headers, body, delivery.replace("-", "")]).rowcount == 1
 
 
 def first(pattern: str, text: str) -> str:

@@ -89,6 +89,11 @@ def test_the_six_steps(page: Page, receiver: Receiver) -> None:
     tab_to(page, row.get_by_role("link").first)
     page.keyboard.press("Enter")
     expect(page.get_by_text("webhook-signature").first).to_be_visible()
+    enter(page, "link", "Signature lab")
+    tab_to(page, page.get_by_label("Paste the signature"))
+    page.keyboard.type("v1," + "A" * 43 + "=")
+    enter(page, "button", "Check")
+    expect(page.get_by_role("status").filter(has_text="none of the usual mistakes")).to_be_visible()
 
 
 def test_the_first_tab_leads_past_the_menu(page: Page) -> None:

@@ -225,6 +225,7 @@ def test_webhooks_and_answers_of_receivers(visitor: Visitor, dana: Browser) -> N
     bodies = [visible(json.dumps(one, ensure_ascii=False)[1:-1]) for one in PAYLOADS]
     for view in ("", "?view=raw"):
         visitor.open(f"/deliveries/{delivery}{view}", [*answers, *bodies])
+    visitor.open(f"/deliveries/{delivery}/lab", bodies)
 
 
 def test_what_anybody_posts_to_the_sandbox(visitor: Visitor, dana: Browser) -> None:
