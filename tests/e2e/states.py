@@ -128,6 +128,10 @@ STATES = [
     State("delivery, hostile answer, raw", "deliveries.show", "/deliveries/{delivery-hostile}?view=raw"),
     State("signature lab, wrong", "deliveries.lab", "/deliveries/{delivery-changed}/lab", act=paste),
     State("signature lab, not sent", "deliveries.lab", "/deliveries/{delivery-held}/lab"),
+    State("resend in bulk?", "bulk.ask", "/deliveries/bulk?act=resend"),
+    State("cancel in bulk?", "bulk.ask", "/deliveries/bulk?act=cancel"),
+    State("nothing to resend", "bulk.ask", "/deliveries/bulk?act=resend&q=nobody"),
+    State("bulk, done", "bulk.show", "/deliveries/bulk/{bulk}"),
     State("sandbox, failing", "sandbox.show", "/apps/sandbox"),
     State("settings", "accounts.settings", "/settings"),
     State("tags", "contacts.tags", "/settings/tags"),
@@ -149,6 +153,7 @@ def peopled(portal: Installation) -> Iterator[tuple[dict[str, Browser], World]]:
         world |= contacts(people["dana"])
         until(lambda: "Failing" in people["dana"].get("/apps/webhooks").text, "the breaker opens")
         world |= deliveries(people["dana"], world)
+        world |= bulk(people["dana"], world["webhook-paused"])
         give_up(portal, world["delivery-failed"])
         deface(portal, world["delivery-hostile"])
         yield people, world
@@ -202,6 +207,14 @@ def deliveries(dana: Browser, world: World) -> World:
         "delivery-changed": one("healthy", "204", "&q=Herrera&event=ContactCreated"),
         "delivery-hostile": one("healthy", "204", "&q=Mensah"),
     }
+
+
+def bulk(dana: Browser, webhook: str) -> World:
+    """A resend of what is held: all of it is skipped, with the reason."""
+    form = {"act": "resend", "webhook": webhook}
+    answer = dana.post("/deliveries/bulk", form, page=f"/deliveries/bulk?webhook={webhook}")
+    until(lambda: "Skipped, and why" in dana.get(answer.url.removeprefix(dana.url)).text, "the bulk ends")
+    return {"bulk": answer.url.rpartition("/")[2]}
 
 
 def give_up(portal: Installation, delivery: str) -> None:
