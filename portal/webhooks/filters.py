@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, and_, case, func, literal, select, text
 
 from ..extensions import db, utcnow
 from . import words
-from .models import Delivery, EventType, Mention, State, Status, Subject, Trigger, Webhook
+from .models import Delivery, EventType, State, Status, Subject, Trigger, Webhook
 from .outbound import Failure
 
 NAMES = (
@@ -84,7 +84,7 @@ class Filters:
         """What the filters ask of rows, but for their time."""
         found = [_READERS[name](value) for name, value in self.values.items() if name in _READERS]
         tests = [test or NOTHING for test in found]
-        tests += [_contact(workspace_id, self["contact"])] if self["contact"] else []
+        tests += [_contact(self["contact"])] if self["contact"] else []
         return [*tests, _search(workspace_id, self["q"])] if self["q"] else tests
 
     def conditions(self, workspace_id: uuid.UUID) -> list[ColumnElement[bool]]:
@@ -140,12 +140,9 @@ def _webhook(value: str) -> Test | None:
     return Test(lambda d: d.webhook_id == key, key=Delivery.webhook_id == key) if key else None
 
 
-def _contact(workspace_id: uuid.UUID, value: str) -> Test:
+def _contact(value: str) -> Test:
     key = as_uuid(value)
-    log = (
-        select(Delivery.workspace_id).join(Mention, Mention.delivery_id == Delivery.id).where(Mention.contact_id == key)
-    )
-    return _about(key) if key and db.session.scalar(log.limit(1)) == workspace_id else NOTHING
+    return _about(key) if key else NOTHING
 
 
 def _result(value: str) -> Test | None:
@@ -221,7 +218,7 @@ def _search(workspace_id: uuid.UUID, q: str) -> Test:
     if key := as_uuid(q):
         mine = select(Delivery.id).where(Delivery.id == key, Delivery.workspace_id == workspace_id)
         is_one = db.session.scalar(mine) is not None
-        return Test(lambda d: d.id == key, key=Delivery.id == key) if is_one else _contact(workspace_id, q)
+        return Test(lambda d: d.id == key, key=Delivery.id == key) if is_one else _contact(q)
     beginnings = words.asked(q)
     if not beginnings:
         return NOTHING

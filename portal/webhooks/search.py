@@ -124,7 +124,8 @@ class Log:
     def end(self, edge: Edge) -> Key | None:
         """Where looking from the edge on stopped, if that was before the end of the log."""
         rows = self._through(edge, asked.WINDOW + 1).subquery()
-        query = select(rows.c.created_at, rows.c.id).offset(asked.WINDOW - 1).limit(2)
+        mine = rows.c.workspace_id == self.workspace_id
+        query = select(rows.c.created_at, rows.c.id).where(mine).offset(asked.WINDOW - 1).limit(2)
         found = db.session.execute(
             query if is_sqlite() else query.order_by(*edge.order(rows.c.created_at, rows.c.id))
         ).all()
@@ -143,9 +144,10 @@ class Log:
             d = aliased(Delivery, rows)
             query = select(d.status, func.count()).where(*self._asks(d)).group_by(d.status)
         counts: dict[Status, int] = dict(db.session.execute(query).all())
+        mine = rows.c.workspace_id == self.workspace_id
         if not self.tests or sum(counts.values()) > COUNTED:
             return counts, sum(counts.values()) > COUNTED
-        return counts, db.session.scalar(select(rows.c.id).offset(COUNTED).limit(1)) is not None
+        return counts, db.session.scalar(select(rows.c.id).where(mine).offset(COUNTED).limit(1)) is not None
 
     def newer(self, key: Key) -> int:
         """How many rows are newer; UNSEEN + 1 when there are more than that."""

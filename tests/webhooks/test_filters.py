@@ -156,13 +156,19 @@ class TestSearch:
         monkeypatch.setattr(filters, "WINDOW", 3)
         assert look(dana, q="ann") == ids(*people[:2])  # of the three newest rows
 
-    def test_a_search_sees_its_own_workspace_only(self, dana: Person, stranger: Person, deliver: Deliver) -> None:
+    def test_a_search_sees_its_own_workspace_only(
+        self, dana: Person, stranger: Person, deliver: Deliver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         one = deliver("Allen Ji")
         contact = one.event.subjects[0].contact_id
         make_webhook(stranger.workspace_id)
         for q in ("allen", "a", "1001", str(contact), str(one.id), one.event_id):
             assert look(stranger, q=q) == [], q
-        assert look(stranger, contact=contact) == look(stranger, webhook=one.webhook_id) == []
+        deliver("Allen Ji", contact_id=contact)
+        monkeypatch.setattr(filters, "WINDOW", 1)  # how far it came would tell of rows, too
+        for query in (f"contact={contact}&attempt=5", f"webhook={one.webhook_id}&result=200"):
+            assert "Nothing found so far" in dana.client.get(f"/deliveries?{query}").text
+            assert "No delivery matches" in stranger.client.get(f"/deliveries?{query}").text
 
 
 def test_every_delivery_is_on_the_page_of_each_of_its_contacts(dana: Person, webhook: Webhook) -> None:
