@@ -24,7 +24,7 @@ NAMES = (
 )  # fmt: skip
 LONGEST = 200
 """Characters of a parameter that are looked at."""
-WINDOW = 4_000
+WINDOW = 3_000
 """Rows that one page looks at, at most; then it says how far it has come."""
 MANY = 200
 """Contacts that a search follows one by one; with more it goes through the log and asks of each row."""
