@@ -54,6 +54,18 @@
     if ("dismiss" in target.dataset) target.closest(".said").remove();
   });
 
+  // New rows of the log wait while somebody reads in it: scrolled down, or with something focused, marked or opened.
+  function isRead(part) {
+    const focused = document.activeElement, marked = getSelection();
+    return scrollY > 40 || part.querySelector(":popover-open") || (part.contains(focused) && focused.type !== "search")
+      || (!marked.isCollapsed && part.contains(marked.anchorNode));
+  }
+
+  document.addEventListener("htmx:config:request", (event) => {
+    const { sourceElement: part, request } = event.detail.ctx;
+    if (part.dataset.top && isRead(part)) request.body.set("upto", part.dataset.top);
+  });
+
   // A form that htmx does not send: what was pressed says so at once, and is not sent twice.
   document.addEventListener("submit", (event) => {
     if (!event.submitter || event.defaultPrevented) return;

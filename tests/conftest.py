@@ -166,6 +166,7 @@ class Browser(FlaskClient):
     def open(self, *args: Any, **kwargs: Any) -> Any:
         if has_app_context():  # a redirect is followed inside the first request's context, which has none
             db.session.rollback()
+        kwargs.setdefault("buffered", True)  # what is streamed is read there, too
         return Context().run(super().open, *args, **kwargs)
 
 

@@ -4,11 +4,26 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Uuid, case, cast, func, insert, literal, null, select, text, type_coerce
+from sqlalchemy import ColumnElement, Uuid, case, cast, func, insert, literal, null, or_, select, text, type_coerce
 from sqlalchemy.types import String
 
 from portal.extensions import Base, db, is_sqlite, utcnow
-from portal.webhooks.models import Delivery, Event, EventType, LaneEntry, Status, Subject, Trigger, Webhook
+from portal.webhooks import words
+from portal.webhooks.models import (
+    Delivery,
+    Event,
+    EventType,
+    LaneEntry,
+    Mention,
+    SearchWord,
+    Status,
+    Subject,
+    Trigger,
+    Webhook,
+)
+
+FAMILIES = 50
+"""Names that the contacts of a varied log share."""
 
 
 def fill(webhooks: Sequence[Webhook], log: int, waiting: int, contacts: int = 1000) -> None:
@@ -31,6 +46,94 @@ def fill(webhooks: Sequence[Webhook], log: int, waiting: int, contacts: int = 10
         db.session.execute(text(f"SELECT setval('delivery_seq', {first + waiting})"))
     db.session.execute(text("ANALYZE"))
     db.session.commit()
+
+
+def fill_log(webhooks: Sequence[Webhook], count: int, analyze: bool = True) -> None:
+    """A log with some of everything, a delivery a second up to now; what is rare is there 100 times in any log.
+
+    So is each contact. The name of contact n is "Person n Family m"; each is known by the words of that.
+    """
+    contacts = count // 100
+    _hurry()
+    indexes = [index for model in (Event, Subject, Delivery) for index in model.__table__.indexes]  # type: ignore[attr-defined]
+    for index in indexes:
+        index.drop(db.session.connection())
+    _add_known(webhooks[0].workspace_id, contacts)
+    for position, webhook in enumerate(webhooks):
+        _add_varied(
+            webhook, count // len(webhooks), _numbers(count // len(webhooks)) * len(webhooks) + position, contacts
+        )
+    mentioned = select(Subject.contact_id, Delivery.created_at, Delivery.id)
+    mentioned = mentioned.join(Delivery, Delivery.event_id == Subject.event_id).order_by(Subject.contact_id)
+    db.session.execute(insert(Mention).from_select(["contact_id", "created_at", "delivery_id"], mentioned))
+    for index in indexes:
+        index.create(db.session.connection())
+    if analyze:
+        db.session.execute(text("ANALYZE"))
+    db.session.commit()
+    if not is_sqlite():  # as autovacuum does in time: without, no index alone can answer
+        with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("VACUUM"))
+
+
+def _add_known(workspace_id: uuid.UUID, contacts: int) -> None:
+    """The words by which the contacts are found."""
+    for start in range(0, contacts, 1000):
+        rows = [
+            {"workspace_id": workspace_id, "contact_id": uuid.UUID(f"{'c' * 24}{n:08}"), "word": word}
+            for n in range(start, min(start + 1000, contacts))
+            for word in words.folded([f"Person{n} Family{n % FAMILIES}", f"person{n}@mail.example", f"{n + 100_000}"])
+        ]
+        db.session.execute(insert(SearchWord), rows)
+
+
+def _add_varied(webhook: Webhook, count: int, number: ColumnElement[int], contacts: int) -> None:
+    """The webhook's share of a varied log; every event is told to one webhook."""
+
+    def rare(which: int) -> ColumnElement[bool]:
+        return number % contacts == which
+
+    then, named = _seconds_ago(number), _contact(number % contacts)
+    kind = case((rare(3), "ContactDeleted"), (number % 20 == 2, "ContactCreated"), else_="ContactUpdated")
+    name = literal("Person").concat(cast(number % contacts, String)).concat(" Family")
+    name = name.concat(cast(number % contacts % FAMILIES, String))
+    event = {"id": _event_id("log", number), "workspace_id": webhook.workspace_id, "created_at": then}
+    _insert(Event, {**event, "type": kind, "body": b"{}", "actor": "Dana", "is_test": False})
+    subject = {"event_id": _event_id("log", number), "position": 0, "contact_id": named, "label": name, "changes": {}}
+    _insert(Subject, {**subject, "number": cast(number % contacts + 100_000, String)})
+    waits, fails = number < 100, number % 100 == 7
+    values = {
+        "id": func.lower(func.hex(func.randomblob(16))) if is_sqlite() else func.gen_random_uuid(),
+        "workspace_id": webhook.workspace_id,
+        "event_id": _event_id("log", number),
+        "webhook_id": webhook.id,
+        "event_type": kind,
+        "status": case((waits, "pending"), (or_(fails, rare(15), rare(25)), "failed"), else_="succeeded"),
+        "seq": 10**9 - number,
+        "due_at": null(),
+        "trigger": Trigger.AUTOMATIC,
+        "attempts": case((waits, 0), (fails, 10), (number % 100 == 1, 3), else_=1),
+        "step": 0,
+        "created_at": then,
+        "succeeded_at": null(),
+        "last_status": case((waits, null()), (rare(15), null()), (rare(25), 404), (fails, 500), else_=200),
+        "last_failure": case(
+            (waits, null()), (rare(15), "tls_expired"), (or_(rare(25), fails), "http_error"), else_=null()
+        ),
+        "last_duration_ms": case((waits, null()), (rare(35), 6000.0), else_=80.0),
+        "last_trigger": case((waits, null()), (rare(45), "manual"), else_="automatic"),
+        "updated_at": then,
+    }
+    _insert(Delivery, values)
+
+
+def _seconds_ago(number: ColumnElement[int]) -> ColumnElement[Any]:
+    now = int(utcnow().timestamp())
+    if is_sqlite():
+        return type_coerce(
+            func.strftime("%Y-%m-%d %H:%M:%S.000000", now - number, "unixepoch"), Delivery.created_at.type
+        )
+    return func.to_timestamp(now - number)
 
 
 def _hurry() -> None:
@@ -77,6 +180,7 @@ def _add_deliveries(webhook: Webhook, name: str, first: int, count: int, heads: 
         "workspace_id": webhook.workspace_id,
         "event_id": _event_id(name, number),
         "webhook_id": webhook.id,
+        "event_type": EventType.UPDATED,
         "status": Status.SUCCEEDED if is_done else Status.PENDING,
         "seq": number + first,
         "due_at": due_at,

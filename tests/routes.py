@@ -71,6 +71,7 @@ ROUTES = [
     change("contacts.edit_tag", "tag", TAG),
     change("contacts.new", form=CONTACT),
     change("contacts.tags", form={"new-name": "Changed", "new-color": "#123456"}),
+    Route("deliveries.download"),
     Route("deliveries.index"),
     Route("deliveries.judge", "POST", "delivery", {"signature": "v1,{id}"}),
     Route("deliveries.lab", names="delivery"),

@@ -14,6 +14,18 @@ from portal import create_app
 from portal.extensions import Base, db, utcnow
 from tests.conftest import settings
 
+CONTACT = "c" * 32
+BODY = b'{"event":"ContactCreated","contacts":[{"id":"%s","firstName":"Allen","email":"allen@acme.example"}]}'
+OF_BEFORE = (
+    "INSERT INTO event (id, workspace_id, type, body, actor, is_test, created_at)"
+    " VALUES ('msg_1', :a, 'ContactCreated', :body, 'Dana', false, :now)",
+    f"INSERT INTO subject (event_id, position, contact_id, number, label, changes)"
+    f" VALUES ('msg_1', 0, '{CONTACT}', '1001', 'Allen Ji', '{{}}')",
+    f"INSERT INTO delivery (id, workspace_id, event_id, webhook_id, status, seq, trigger, attempts, step, created_at,"
+    f" updated_at) VALUES ('{CONTACT}', :a, 'msg_1', :webhook, 'pending', 1, 'automatic', 0, 0, :now, :now)",
+)
+"""A delivery about a contact that was deleted since."""
+
 
 @pytest.fixture
 def empty(fresh_database_url: str, tmp_path: Path) -> Iterator[None]:
@@ -58,8 +70,16 @@ def test_from_the_version_before_they_keep_what_is_there() -> None:
             "VALUES (:webhook, :a, 'https://a.example', '[]', 'x', 'active', :now, 'Dana', 1, 4, :now)",
         ):
             connection.execute(text(sql), keys)
+        for sql in OF_BEFORE:
+            connection.execute(text(sql), {**keys, "body": BODY % str(uuid.UUID(CONTACT)).encode()})
     upgrade()
     assert differences() == []
+    with db.engine.connect() as connection:
+        [kind] = connection.scalars(text("SELECT event_type FROM delivery"))
+        mentioned = connection.scalar(text("SELECT count(*) FROM mention WHERE contact_id = :c"), {"c": CONTACT})
+        known = set(connection.scalars(text("SELECT word FROM search_word")))
+    assert (kind, mentioned) == ("ContactCreated", 1)
+    assert {b"allen", b"ji", b"allen@acme.example", b"1001"} <= {bytes(word) for word in known}
     with db.engine.connect() as connection:
         spaces = connection.execute(text("SELECT name, sandbox_mode FROM workspace ORDER BY name")).all()
         tokens = set(connection.scalars(text("SELECT sandbox_token FROM workspace")))

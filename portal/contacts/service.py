@@ -28,6 +28,9 @@ CREATE_TRIES = 20
 DEFAULTS = {"lead_stage": "Contact", "priority": "Medium"}
 """Of a contact that a person makes."""
 
+KNOWN_BY = ("firstName", "lastName", "email", "phoneNumber", "contactId")
+"""What people look for a contact by."""
+
 
 class ContactIdTaken(Exception):  # noqa: N818  a fact to be told, not an error of the program
     """Another contact of the workspace has this contact ID."""
@@ -137,5 +140,8 @@ def _owner_name(contact: Contact) -> str | None:
 def _publish(
     event_type: EventType, contact: Contact, items: list[Any], changes: dict[str, list[Any]], actor: str
 ) -> None:
-    about = About(contact.id, contact.contact_id, contact.label, changes)
+    now = [contact.first_name, contact.last_name, contact.email, contact.phone_number]
+    before = [changes[key][0] for key in KNOWN_BY if key in changes]
+    known_by = [text for text in (*now, *before) if text]
+    about = About(contact.id, contact.contact_id, contact.label, changes, known_by)
     publish(contact.workspace_id, event_type, body(event_type, items), [about], actor)

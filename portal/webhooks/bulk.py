@@ -19,8 +19,8 @@ from .. import jobs
 from ..extensions import UTCDateTime, db, utcnow
 from ..pace import pace
 from . import engine, publisher
+from .filters import Filters
 from .models import Bulk, BulkKind, Delivery, Event, EventType, State, Status, Subject, Webhook
-from .search import Filters
 
 CHUNK = 200
 """Rows of a slice: done within half a second, so that nobody waits longer for what it locks."""
@@ -57,7 +57,8 @@ def forecast(workspace_id: uuid.UUID, kind: BulkKind, filters: Filters) -> dict[
 
 def begin(workspace_id: uuid.UUID, kind: BulkKind, filters: Filters, actor: str) -> Bulk:
     """Resend, or cancel if it waits, each delivery that matches now; done by a worker after the commit."""
-    bulk = Bulk(workspace_id=workspace_id, kind=kind, filters=filters.address(), created_at=utcnow(), actor=actor)
+    asked = filters.frozen().address()
+    bulk = Bulk(workspace_id=workspace_id, kind=kind, filters=asked, created_at=utcnow(), actor=actor)
     return _begin(bulk, _counts(bulk))
 
 
@@ -208,7 +209,7 @@ def _matching(bulk: Bulk, webhook: Webhook | None = None) -> list[ColumnElement[
         found.append(Delivery.webhook_id == webhook.id)
     if bulk.kind == BulkKind.CANCEL:
         found.append(Delivery.status == Status.PENDING)
-    return [*found, *Filters.of(bulk.filters).conditions()]
+    return [*found, *Filters.of(bulk.filters).conditions(bulk.workspace_id)]
 
 
 def _past(bulk: Bulk, webhook: Webhook) -> list[ColumnElement[bool]]:

@@ -10,9 +10,9 @@ from ..accounts.service import own, own_or_404, person, workspace
 from ..extensions import db, utcnow
 from ..web import go, page
 from . import bulk, live
+from .filters import Filters
 from .live import Live
 from .models import Bulk, BulkKind, State, Webhook
-from .search import Filters
 
 blueprint = Blueprint("bulk", __name__)
 

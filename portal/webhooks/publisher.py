@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from .. import jobs
 from ..extensions import db, db_now, utcnow
-from . import breaker, engine, lanes, samples, signing
+from . import breaker, engine, lanes, samples, signing, words
 from .models import (
     Delivery,
     Event,
@@ -34,12 +34,16 @@ BELLS = "bells"
 
 @dataclass(frozen=True)
 class About:
-    """One contact that an event is about. `changes` maps payload keys to [old, new]."""
+    """One contact that an event is about. `changes` maps payload keys to [old, new].
+
+    `known_by` is what the log is searched by besides number and label: e-mail, phone, and what they were before.
+    """
 
     contact_id: uuid.UUID
     number: str
     label: str
     changes: dict[str, list[Any]] = field(default_factory=dict)
+    known_by: Sequence[str] = ()
 
 
 def publish(workspace_id: uuid.UUID, event_type: EventType, body: bytes, about: Sequence[About], actor: str) -> Event:
@@ -48,14 +52,15 @@ def publish(workspace_id: uuid.UUID, event_type: EventType, body: bytes, about: 
     The caller holds the lock of the contacts, so that the lanes' order is the order of the commits.
     """
     event = _record(workspace_id, event_type, body, about, actor)
+    for one in about:
+        words.remember(workspace_id, one.contact_id, (one.number, one.label, *one.known_by))
     # Nobody may delete a webhook between here and the commit, or its new delivery would wait for ever.
     takers = db.session.scalars(_takers(workspace_id).with_for_update(read=True, key_share=True))
     wanted = [webhook.id for webhook in takers if event_type in webhook.event_types]
     contacts = [one.contact_id for one in about]
     if wanted:
-        lanes.enter(
-            {Delivery(workspace_id=workspace_id, event_id=event.id, webhook_id=key): contacts for key in wanted}
-        )
+        fields = {"workspace_id": workspace_id, "event_id": event.id, "event_type": event_type}
+        lanes.enter({Delivery(webhook_id=key, **fields): contacts for key in wanted})
     for key in wanted:
         ring_after_commit(key)
     return event
@@ -92,6 +97,7 @@ def send_test(webhook: Webhook, event_type: EventType, actor: str) -> Delivery:
         workspace_id=webhook.workspace_id,
         event_id=event.id,
         webhook_id=webhook.id,
+        event_type=event_type,
         trigger=Trigger.TEST,
         seq=lanes.next_seqs(1)[0],
         due_at=db_now(),

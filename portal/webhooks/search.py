@@ -1,179 +1,275 @@
-"""The delivery log as it is asked for: filters, free search and keyset pages, all of them written in the address."""
+"""The delivery log as it is asked for: keyset pages, counts, and what changed. Nothing here reads the whole log.
+
+A page takes the filter with the fewest rows, goes through its index in the order of the log and asks the others of each
+row; after `filters.WINDOW` rows it stops and says how far it has come (record 6).
+"""
 
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from enum import StrEnum
-from typing import Any, Self, TypeVar
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
 
-from sqlalchemy import ColumnElement, Select, Uuid, and_, exists, false, func, literal, or_, select, tuple_
-from sqlalchemy.orm import defaultload
+from sqlalchemy import ColumnElement, Select, String, Uuid, func, literal, select, tuple_, type_coerce, union_all
+from sqlalchemy.orm import aliased, defaultload
 
-from ..extensions import UTCDateTime, db
-from .models import Delivery, Event, EventType, Status, Subject, Webhook
+from ..extensions import UTCDateTime, db, is_sqlite
+from . import filters as asked
+from .filters import Filters, Test
+from .models import Delivery, Event, Mention, Status, Webhook
 
 PAGE = 50
-MAX_QUERY = 200
-"""Characters of a search that are looked at."""
-LOG_ORDER = (Delivery.created_at.desc(), Delivery.id.desc())
+COUNTED = 1_000
+"""Rows that are counted for a tab; where there are more it says "1,000+"."""
+UNSEEN = 99
+"""New rows that are counted; more are "99+"."""
+CHANGES = 50
+"""So many of the last changes tell whether anything has changed: a few are committed later than their time."""
 
-Word = TypeVar("Word", bound=StrEnum)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+Key = tuple[datetime, uuid.UUID]
+"""Where a row stands in the log."""
 
 
 @dataclass(frozen=True, slots=True)
-class Filters:
-    """What the address asks for; None or "" where it does not care. An id that is none finds nothing."""
+class Edge:
+    """Where in the log looking begins, and whether it goes up from there."""
 
-    status: Status | None = None
-    event: EventType | None = None
-    webhook: str = ""
-    contact: str = ""
-    q: str = ""
+    key: Key | None = None
+    includes: bool = False
+    goes_up: bool = False
 
-    @classmethod
-    def of(cls, args: Mapping[str, str]) -> Self:
-        """Read the parameters of an address."""
-        text = {name: args.get(name, "").replace("\0", "").strip()[:MAX_QUERY] for name in ("webhook", "contact", "q")}
-        return cls(_word(Status, args.get("status")), _word(EventType, args.get("event")), **text)
+    def holds(self, at: Any, key: Any) -> list[ColumnElement[bool]]:
+        """SQL: the row that stands there lies on this side of the edge."""
+        if self.key is None:
+            return []
+        here = tuple_(at, key)
+        edge = tuple_(literal(self.key[0], UTCDateTime()), literal(self.key[1], Uuid()))
+        if self.goes_up:
+            return [here > edge]
+        return [here <= edge] if self.includes else [here < edge]
 
-    def without(self, *names: str) -> Self:
-        """The same filters with some of them taken off."""
-        nothing: dict[str, Any] = {name: type(self).__dataclass_fields__[name].default for name in names}
-        return replace(self, **nothing)
+    def order(self, at: Any, key: Any) -> list[ColumnElement[Any]]:
+        return [column.asc() if self.goes_up else column.desc() for column in (at, key)]
 
-    def address(self, **others: Any) -> dict[str, Any]:
-        """The parameters of the address that asks for this, and for `others` besides."""
-        own = {name: getattr(self, name) for name in ("status", "event", "webhook", "contact", "q")}
-        return {name: value for name, value in (own | others).items() if value}
 
-    def conditions(self) -> list[ColumnElement[bool]]:
-        """The filters as SQL over Delivery."""
-        found = []
-        if self.status:
-            found.append(Delivery.status == self.status)
-        if self.event:
-            found.append(Delivery.event.has(type=self.event))
-        if self.webhook:
-            found.append(_equals(Delivery.webhook_id, self.webhook))
-        if self.contact:
-            key = _uuid(self.contact)
-            found.append(_about(Subject.contact_id == key) if key else false())
-        return [*found, self._search()] if self.q else found
-
-    def _search(self) -> ColumnElement[bool]:
-        if self.q.startswith("msg_"):
-            return Delivery.event_id == self.q
-        if key := _uuid(self.q):
-            return or_(Delivery.id == key, _about(Subject.contact_id == key))
-        return _about(or_(Subject.label.icontains(self.q, autoescape=True), Subject.number == self.q))
+TOP = Edge()
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Between which rows a page begins: before (older than) or after (newer than) a row, or at the top."""
+    """Where a page begins: before or after a row, at a row while somebody reads on from there, or at the top."""
 
-    older_than: str = ""
-    newer_than: str = ""
+    older_than: Key | None = None
+    newer_than: Key | None = None
+    upto: Key | None = None
 
     @classmethod
     def of(cls, args: Mapping[str, str]) -> Self:
         """Read the parameters of an address; what is no place is the top."""
-        written = (args.get(name, "") for name in ("before", "after"))
-        return cls(*(text if _cursor(text) is not None else "" for text in written))
+        return cls(*(_read(args.get(name, "")) for name in ("before", "after", "upto")))
 
     @property
-    def is_top(self) -> bool:
+    def is_live(self) -> bool:
+        """Whether the page shows what happens now."""
         return not self.older_than and not self.newer_than
+
+    @property
+    def edge(self) -> Edge:
+        if self.newer_than:
+            return Edge(self.newer_than, goes_up=True)
+        return Edge(self.older_than or self.upto, includes=not self.older_than)
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows of the log, newest first, and the `before` and `after` of the addresses of its neighbours."""
+    """Rows of the log, newest first, and the `before` and `after` of the addresses of its neighbours.
+
+    `looked_back_to` says how far looking came, where it stopped before the page was full; `unseen` counts what is newer
+    than a page that stays where it is.
+    """
 
     rows: Sequence[Delivery]
     older: str = ""
     newer: str = ""
+    looked_back_to: datetime | None = None
+    unseen: int = 0
 
 
-def find(own: Select[Any], filters: Filters, place: Place) -> Page:
-    """The page of the log at this place; `own` selects the workspace's deliveries."""
-    # Bodies may be large and the log does not show them.
-    query = own.where(*filters.conditions()).options(defaultload(Delivery.event).defer(Event.body))
-    if (cursor := _cursor(place.newer_than)) is not None:
-        nearest = query.where(_key() > cursor).order_by(Delivery.created_at, Delivery.id).limit(PAGE + 1)
-        rows = list(db.session.scalars(nearest))
-        if len(rows) > PAGE:
-            return _page(rows[PAGE - 1 :: -1], has_older=True, has_newer=True)
-        place = Place()  # what is newer fits on the first page
-    if (cursor := _cursor(place.older_than)) is not None:
-        query = query.where(_key() < cursor)
-    rows = list(db.session.scalars(query.order_by(*LOG_ORDER).limit(PAGE + 1)))
-    return _page(rows[:PAGE], has_older=len(rows) > PAGE, has_newer=not place.is_top)
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many rows there are, or that there are at least so many."""
+
+    number: int
+    has_more: bool = False
 
 
-def count(workspace_id: uuid.UUID, filters: Filters) -> dict[Status | None, int]:
-    """How many deliveries there are in each state under the other filters; under None how many in all."""
-    conditions = filters.without("status").conditions()
-    query = select(Delivery.status, func.count()).where(Delivery.workspace_id == workspace_id, *conditions)
-    counts: dict[Status | None, int] = dict(db.session.execute(query.group_by(Delivery.status)).all())
-    return counts | {None: sum(counts.values())}
+class Log:
+    """The log of a workspace under some filters."""
+
+    def __init__(self, workspace_id: uuid.UUID, filters: Filters) -> None:
+        self.workspace_id, self.filters = workspace_id, filters
+        self.span = filters.span()
+        self.tests = filters.tests(workspace_id) if self.span else [asked.NOTHING]
+        self.source = self._rarest()
+
+    def keys(self, limit: int, edge: Edge = TOP) -> list[Key]:
+        """Where the next rows stand, from the edge on."""
+        d = aliased(Delivery, self._through(edge, asked.WINDOW).subquery())
+        query = select(d.created_at, d.id).where(*self._asks(d)).limit(limit)
+        if not is_sqlite():  # which would sort again what comes in order
+            query = query.order_by(*edge.order(d.created_at, d.id))
+        return [(at, key) for at, key in db.session.execute(query)]
+
+    def end(self, edge: Edge) -> Key | None:
+        """Where looking from the edge on stopped, if that was before the end of the log."""
+        rows = self._through(edge, asked.WINDOW + 1).subquery()
+        mine = rows.c.workspace_id == self.workspace_id
+        query = select(rows.c.created_at, rows.c.id).where(mine).offset(asked.WINDOW - 1).limit(2)
+        found = db.session.execute(
+            query if is_sqlite() else query.order_by(*edge.order(rows.c.created_at, rows.c.id))
+        ).all()
+        return (found[0][0], found[0][1]) if len(found) > 1 else None
+
+    def count(self) -> tuple[dict[Status, int], bool]:
+        """How many of the newest rows there are in each state, and whether there may be more than were looked at."""
+        looked_at: Any = self._through(TOP, COUNTED + 1)
+        if all(test is self.source and test.is_exact for test in self.tests):  # then an index alone may tell
+            looked_at = looked_at.with_only_columns(Delivery.id, Delivery.status, Delivery.workspace_id)
+            rows = looked_at.subquery()
+            query = select(rows.c.status, func.count()).where(rows.c.workspace_id == self.workspace_id)
+            query = query.group_by(rows.c.status)
+        else:
+            rows = looked_at.subquery()
+            d = aliased(Delivery, rows)
+            query = select(d.status, func.count()).where(*self._asks(d)).group_by(d.status)
+        counts: dict[Status, int] = dict(db.session.execute(query).all())
+        mine = rows.c.workspace_id == self.workspace_id
+        if not self.tests or sum(counts.values()) > COUNTED:
+            return counts, sum(counts.values()) > COUNTED
+        return counts, db.session.scalar(select(rows.c.id).where(mine).offset(COUNTED).limit(1)) is not None
+
+    def newer(self, key: Key) -> int:
+        """How many rows are newer; UNSEEN + 1 when there are more than that."""
+        return len(self.keys(UNSEEN + 1, Edge(key, goes_up=True)))
+
+    def _asks(self, d: Any) -> list[ColumnElement[bool]]:
+        return [d.workspace_id == self.workspace_id, *(test.holds(d) for test in self.tests)]
+
+    def _rarest(self) -> Test | None:
+        """Of the filters that an index answers the one with the fewest rows; None when the log itself has to do."""
+        found = [test for test in self.tests if test.is_indexed]
+        if len(found) < 2 and not any(len(test.contacts) > 1 for test in found):
+            return found[0] if found else None
+        sizes = [select(func.count()).select_from(self._some(test)).scalar_subquery() for test in found]
+        size, best = min(zip(db.session.execute(select(*sizes)).one(), range(len(found)), strict=True))
+        # The pages of several contacts have to be sorted into one.
+        return found[best] if size <= asked.WINDOW or len(found[best].contacts) < 2 else None
+
+    def _some(self, test: Test) -> Any:
+        """Rows of its index, more than a page looks at if there are so many."""
+        mentioned = select(Mention.delivery_id).where(Mention.contact_id.in_(test.contacts))
+        rows = mentioned if test.contacts else select(Delivery.id).where(*self._in_index(test))
+        return rows.limit(asked.WINDOW + 1).subquery()
+
+    def _in_index(self, test: Test | None) -> list[ColumnElement[bool]]:
+        if test and test.key is not None:
+            return [test.key]
+        return [Delivery.workspace_id == self.workspace_id, *(test.index if test else ())]
+
+    def _through(self, edge: Edge, limit: int) -> Select[Any]:
+        """The rows that are looked at, in the order of the log."""
+        contacts = self.source.contacts if self.source else ()
+        if not contacts:
+            rows = select(Delivery).where(*self._in_index(self.source))
+            return self._from(rows, Delivery.created_at, Delivery.id, edge, limit)
+        if len(contacts) == 1:
+            rows = select(Delivery).join(Mention, Mention.delivery_id == Delivery.id)
+            rows = rows.where(Mention.contact_id == contacts[0])
+            return self._from(rows, Mention.created_at, Mention.delivery_id, edge, limit)
+        keys: Any = select(Mention.created_at, Mention.delivery_id)
+        keys = keys.where(Mention.contact_id.in_(contacts)).distinct()
+        found = self._from(keys, Mention.created_at, Mention.delivery_id, edge, limit).subquery()
+        rows = select(Delivery).join(found, found.c.delivery_id == Delivery.id)
+        return rows.order_by(*edge.order(found.c.created_at, found.c.delivery_id)).limit(limit)
+
+    def _from(self, rows: Select[Any], at: Any, key: Any, edge: Edge, limit: int) -> Select[Any]:
+        start, end = self.span or (None, None)
+        within = [at >= start] if start else []
+        within += [at < end] if end else []
+        return rows.where(*within, *edge.holds(at, key)).order_by(*edge.order(at, key)).limit(limit)
 
 
-def top(workspace_id: uuid.UUID, filters: Filters) -> list[tuple[Any, ...]]:
-    """Facts that change whenever the first page does, status and time of change first; one query over an index."""
-    latest = select(func.max(Delivery.updated_at)).where(Delivery.workspace_id == workspace_id).scalar_subquery()
-    query = (
-        select(Delivery.status, Delivery.updated_at, Delivery.id, Webhook.state, Webhook.probe_at, latest)
-        .join(Delivery.webhook)
-        .where(Delivery.workspace_id == workspace_id, *filters.conditions())
-    )
-    return [tuple(row) for row in db.session.execute(query.order_by(*LOG_ORDER).limit(PAGE))]
+def find(log: Log, place: Place) -> Page:
+    """The page of the log at this place."""
+    edge = place.edge
+    keys = log.keys(PAGE + 1, edge)
+    if edge.goes_up and len(keys) <= PAGE and not log.end(edge):
+        return find(log, Place())  # what is newer fits on the first page
+    is_full = len(keys) > PAGE
+    stop = None if is_full else log.end(edge)
+    keys = keys[:PAGE]
+    last = keys[-1] if is_full else stop
+    if edge.goes_up:
+        return Page(load(keys[::-1]), older=written(keys[0] if keys else edge.key), newer=written(last))
+    has_newer = place.older_than is not None
+    newer = written(keys[0] if keys else edge.key) if has_newer else ""
+    unseen = log.newer(place.upto) if place.upto else 0
+    return Page(load(keys), written(last), newer, stop[0] if stop else None, unseen)
 
 
-def _page(rows: Sequence[Delivery], has_older: bool, has_newer: bool) -> Page:
-    older = _written(rows[-1]) if rows and has_older else ""
-    newer = _written(rows[0]) if rows and has_newer else ""
-    return Page(rows, older, newer)
+def load(keys: Sequence[Key]) -> list[Delivery]:
+    """The deliveries that stand there, with what the log shows of them: bodies may be large and are not read."""
+    query = select(Delivery).where(Delivery.id.in_([key for _, key in keys]))
+    found = {one.id: one for one in db.session.scalars(query.options(defaultload(Delivery.event).defer(Event.body)))}
+    return [found[key] for _, key in keys if key in found]
 
 
-def _key() -> Any:
-    return tuple_(Delivery.created_at, Delivery.id)
+def count(workspace_id: uuid.UUID, filters: Filters) -> dict[Status | None, Count]:
+    """How many deliveries there are in each state under the other filters; under None how many in all.
+
+    Where they are too many to count, only what waits and what failed is still counted, each by itself.
+    """
+    others = filters.without("status")
+    counts, has_more = Log(workspace_id, others).count()
+    if not has_more:
+        found: dict[Status | None, Count] = {status: Count(counts.get(status, 0)) for status in Status}
+        return found | {None: Count(sum(counts.values()))}
+    found = {None: Count(min(sum(counts.values()), COUNTED), True)}
+    for status in (Status.PENDING, Status.FAILED):
+        its, more = Log(workspace_id, replace(others, values={**others.values, "status": status})).count()
+        found[status] = Count(min(its.get(status, 0), COUNTED), more)
+    return found
 
 
-def _written(delivery: Delivery) -> str:
-    return f"{delivery.created_at.timestamp():.6f}_{delivery.id}"
+def pulse(workspace_id: uuid.UUID) -> list[tuple[Any, ...]]:
+    """Facts that change whenever something in the log of the workspace does, by one query over an index."""
+    status, state = (type_coerce(column, String()) for column in (Delivery.status, Webhook.state))
+    changed = select(Delivery.id, Delivery.updated_at.label("at"), status.label("word"), literal(0).label("kind"))
+    changed = changed.where(Delivery.workspace_id == workspace_id).order_by(Delivery.updated_at.desc()).limit(CHANGES)
+    webhooks = select(Webhook.id, Webhook.probe_at, state, literal(1)).where(Webhook.workspace_id == workspace_id)
+    return sorted((tuple(row) for row in db.session.execute(union_all(select(changed.subquery()), webhooks))), key=repr)
 
 
-def _cursor(text: str) -> Any:
-    """A written place as a SQL tuple to compare with; None when it is none."""
+def changed_at(pulse: Sequence[tuple[Any, ...]]) -> datetime | None:
+    """When a delivery that waits was changed last."""
+    return max((at for _, at, word, kind in pulse if kind == 0 and word == Status.PENDING), default=None)
+
+
+def key_of(delivery: Delivery) -> Key:
+    """Where it stands in the log."""
+    return delivery.created_at, delivery.id
+
+
+def written(key: Key | None) -> str:
+    """A place for an address: microseconds since 1970, as whole numbers lose nothing, and the row's id."""
+    return f"{(key[0] - EPOCH) // timedelta(microseconds=1)}_{key[1]}" if key else ""
+
+
+def _read(text: str) -> Key | None:
     at, _, key = text.partition("_")
-    row = _uuid(key)
+    row = asked.as_uuid(key)
     try:
-        return tuple_(literal(_moment(at), UTCDateTime()), literal(row, Uuid())) if row else None
-    except (ValueError, OverflowError, OSError):
+        return (EPOCH + timedelta(microseconds=int(at)), row) if row else None
+    except (ValueError, OverflowError):
         return None
-
-
-def _moment(seconds: str) -> datetime:
-    return datetime.fromtimestamp(float(seconds), UTC)
-
-
-def _about(condition: ColumnElement[bool]) -> ColumnElement[bool]:
-    return exists().where(and_(Subject.event_id == Delivery.event_id, condition))
-
-
-def _equals(column: Any, text: str) -> ColumnElement[bool]:
-    key = _uuid(text)
-    return column == key if key else false()
-
-
-def _uuid(text: str) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        return None
-
-
-def _word(words: type[Word], text: str | None) -> Word | None:
-    return next((word for word in words if word.value == text), None)

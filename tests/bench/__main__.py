@@ -10,12 +10,12 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from tests.bench import isolation, outbound, save_to_green, weights, workers
+from tests.bench import isolation, log, outbound, save_to_green, weights, workers
 from tests.browser import find
 from tests.e2e.conftest import FLAGS
 
 PAGE = Path("docs/performance.md")
-ROWS = (save_to_green.measure, isolation.measure, workers.measure, outbound.measure, weights.measure)
+ROWS = (save_to_green.measure, log.measure, isolation.measure, workers.measure, outbound.measure, weights.measure)
 BEGINNING = """# Performance
 Written by `make bench`, which measures a real installation (web and worker processes) on this machine's loopback.
 

@@ -26,6 +26,9 @@ FILLED = {
 }  # fmt: skip
 REFUSED, QUESTION, FORM, SECRET = "[role=alert]", ".ask:popover-open", "#form form", "#secret"
 """What shows that a press had its effect."""
+ALL_SET = (
+    "status=x&event=x&webhook=x&contact=x&result=404&trigger=test&attempt=first&slower=1&next=held&from=2026-11-20"
+)
 LONG_PATH = "/in/cloudcx/contacts/production/eu-west-1/a-path-that-takes-more-room-than-there-is"
 World = dict[str, str]
 """The ids of what the pages are about, by what they stand for."""
@@ -118,6 +121,9 @@ STATES = [
     State("deliveries", "deliveries.index", "/deliveries"),
     State("deliveries, filtered", "deliveries.index", "/deliveries?status=pending&event=ContactCreated&q=Solberg"),
     State("deliveries, choosing", "deliveries.index", "/deliveries", act=press("Webhook", ".drop:popover-open")),
+    State("deliveries, a time", "deliveries.index", "/deliveries", act=press("Time", ".drop:popover-open")),
+    State("deliveries, a code", "deliveries.index", "/deliveries", act=press("Result", ".drop:popover-open")),
+    State("deliveries, all set", "deliveries.index", "/deliveries?" + ALL_SET),
     State("deliveries, no match", "deliveries.index", "/deliveries?q=nobody"),
     State("delivery, succeeded", "deliveries.show", "/deliveries/{delivery-succeeded}"),
     State("delivery, retrying", "deliveries.show", "/deliveries/{delivery-retrying}"),

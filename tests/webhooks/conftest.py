@@ -1,15 +1,16 @@
 """Webhooks and deliveries of Dana's, in the states in which the screens find them; no worker runs."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from portal.extensions import db, utcnow
 from portal.webhooks import live, publisher
-from portal.webhooks.models import Attempt, Delivery, EventType, Status, Trigger, Webhook
+from portal.webhooks.models import Attempt, Delivery, EventType, Mention, Status, Trigger, Webhook
 from portal.webhooks.publisher import About
 from tests.conftest import Person
 from tests.webhooks.making import delivery_of, make_webhook
@@ -38,13 +39,20 @@ def deliver(webhook: Webhook) -> Deliver:
         age: timedelta = timedelta(minutes=1),
         body: bytes = BODY,
         changes: dict[str, list[Any]] | None = None,
+        number: str = "1001",
+        known_by: Sequence[str] = (),
         **attempt: Any,
     ) -> Delivery:
-        about = [About(contact_id or uuid.uuid4(), "1001", label, changes or {}) for label in labels or ("Allen Ji",)]
+        about = [
+            About(contact_id or uuid.uuid4(), number, label, changes or {}, known_by)
+            for label in labels or ("Allen Ji",)
+        ]
         event = publisher.publish(to.workspace_id, kind, body, about, "Jon Park")
         delivery = delivery_of(event, to)
         delivery.created_at = event.created_at = utcnow() - age
         delivery.status = status
+        moved = update(Mention).where(Mention.delivery_id == delivery.id).values(created_at=delivery.created_at)
+        db.session.execute(moved)
         if attempt:
             add_attempt(delivery, **attempt)
             delivery.due_at = utcnow() + timedelta(minutes=5) if status == Status.PENDING else None

@@ -12,13 +12,13 @@ from flask import Flask
 from portal import jobs
 from portal.extensions import db, is_sqlite, utcnow
 from portal.webhooks import bulk, engine, publisher, tasks
+from portal.webhooks.filters import Filters
 from portal.webhooks.lease import Lease
 from portal.webhooks.models import Bulk, BulkKind, Event, EventType, PauseReason, Status, Trigger, Webhook
-from portal.webhooks.search import Filters
 from tests.webhooks.driving import OK, claim, refusal
 from tests.webhooks.making import delivery_of, make_event, make_webhook, make_workspace
 
-FAILED = Filters(status=Status.FAILED)
+FAILED = Filters({"status": Status.FAILED})
 
 
 @pytest.fixture
@@ -174,7 +174,7 @@ def test_cancel_ends_what_waits_and_those_behind_move_up(webhook: Webhook) -> No
     theirs = make_event(webhook.workspace_id, other, contact)
     (done_with,) = failed(webhook, uuid.uuid4())
     assert [letter.headers["webhook-id"] for letter in claim(webhook)] == [mine[0].id]
-    key = begun(webhook, BulkKind.CANCEL, Filters(contact=str(contact)))
+    key = begun(webhook, BulkKind.CANCEL, Filters({"contact": str(contact)}))
     make_event(webhook.workspace_id, contact)  # later than the question: stays
     done = finish(key)
     assert (done.total, done.done) == (4, 4)

@@ -13,6 +13,7 @@ from portal.webhooks.models import Delivery, EventType, PauseReason, Status, Tri
 from tests.conftest import Person
 from tests.webhooks.conftest import BODY, HTMX, Deliver, add_attempt
 from tests.webhooks.making import make_webhook
+from tests.webhooks.test_plans import statements
 from tests.webhooks.test_views import polled
 
 
@@ -39,7 +40,7 @@ class TestRows:
                       "1 of 10", "84 ms", "data-until="):  # fmt: skip
             assert words in page
         assert "key=1" not in page
-        assert "automatic" not in page
+        assert '<td class="muted hide-m hide-s"></td>' in page  # it went its automatic way
 
     def test_an_answer_is_told_with_its_words(self, dana: Person, deliver: Deliver) -> None:
         deliver(status=Status.SUCCEEDED, answer=204)
@@ -108,17 +109,18 @@ class TestFilters:
         contact = uuid.uuid4()
         deliver("Allen Ji", contact_id=contact)
         page = dana.client.get(f"/deliveries?contact={contact}&event=ContactUpdated&q=allen").text
-        assert 'href="/deliveries?event=ContactUpdated&amp;q=allen">Contact <b>Allen Ji</b>' in page
-        assert f'href="/deliveries?contact={contact}&amp;q=allen">Event <b>ContactUpdated</b>' in page
+        assert (
+            'href="/deliveries?event=ContactUpdated&amp;q=allen" title="Allen Ji">Contact <b dir="auto">Allen Ji</b>'
+            in page
+        )
+        off = f'href="/deliveries?contact={contact}&amp;q=allen" title="ContactUpdated">'
+        assert f'{off}Event <b dir="auto">ContactUpdated</b>' in page
 
     @pytest.mark.parametrize("query", ["allen", "ALLEN JI", "1001", "msg", "contact", "delivery"])
     def test_search_finds_by_name_number_and_every_id(self, dana: Person, deliver: Deliver, query: str) -> None:
         contact = uuid.uuid4()
         wanted = deliver("Allen Ji", contact_id=contact)
-        other = deliver("Priya Raman")
-        for subject in other.event.subjects:
-            subject.number = "1002"
-        db.session.commit()
+        deliver("Priya Raman", number="1002")
         found = {"msg": wanted.event_id, "contact": str(contact).upper(), "delivery": str(wanted.id)}
         assert look(dana, q=found.get(query, query)) == ids(wanted)
 
@@ -201,6 +203,34 @@ class TestLive:
         first.status = Status.SUCCEEDED
         db.session.commit()
         assert dana.client.get(address, headers=HTMX).status_code == 200
+
+    def test_while_somebody_reads_the_rows_stay_and_new_ones_are_counted(
+        self, dana: Person, deliver: Deliver, stopped_clock: datetime
+    ) -> None:
+        first = deliver()
+        page = dana.client.get("/deliveries").text
+        top = re.search(r'data-top="([^"]+)"', page)
+        assert top
+        reading = f"{polled(page, 'log')}&upto={top[1]}"
+        second = deliver(age=timedelta())
+        part = dana.client.get(reading, headers=HTMX).text
+        assert rows(part) == ids(first)
+        assert re.search(r'<a class="[^"]*unseen" href="/deliveries">.*?</svg>1 new</a>', part, re.DOTALL)
+        first.status = Status.SUCCEEDED
+        db.session.commit()
+        again = f"{polled(part, 'log')}&upto={top[1]}"
+        assert "Succeeded</span>" in dana.client.get(again, headers=HTMX).text  # what is on the screen goes on
+        assert rows(dana.client.get(again.replace("upto", "x"), headers=HTMX).text) == ids(second, first)
+
+    def test_an_unchanged_log_is_told_by_one_query(
+        self, dana: Person, deliver: Deliver, stopped_clock: datetime
+    ) -> None:
+        deliver()
+        address = polled(dana.client.get("/deliveries?status=pending&q=allen").text, "log")
+        with statements() as sent:
+            assert dana.client.get(address, headers=HTMX).status_code == 204
+        asked = [statement for statement, _ in sent if re.search(r"FROM .*(delivery|subject|event)", statement, re.S)]
+        assert len(asked) == 1
 
     def test_it_asks_quickly_while_something_is_under_way_and_then_calmly(
         self, dana: Person, deliver: Deliver, monkeypatch: pytest.MonkeyPatch

@@ -1,23 +1,28 @@
 """With a long log and a long queue, what the engine asks for again and again uses an index."""
 
 import re
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from flask import Flask
 from sqlalchemy import event
 
 from portal.extensions import db, is_sqlite, utcnow
-from portal.webhooks import engine, lanes
+from portal.webhooks import engine, filters, lanes, search
+from portal.webhooks.filters import Filters
 from portal.webhooks.lease import Lease
 from portal.webhooks.models import LaneEntry, Webhook
-from tests.filling import fill
+from portal.webhooks.search import Log
+from tests.filling import fill, fill_log
 from tests.webhooks.driving import OK
 from tests.webhooks.making import make_event, make_webhook, make_workspace
 
-LONG = {"delivery", "event", "lane_entry", "attempt", "subject"}
+LONG = {"delivery", "event", "lane_entry", "attempt", "subject", "mention", "search_word"}
 """Tables that grow with what happens."""
 
 
@@ -34,10 +39,15 @@ def statements() -> Iterator[list[tuple[str, Any]]]:
     event.remove(db.engine, "before_cursor_execute", keep)
 
 
+def plan_of(statement: str, parameters: Any) -> list[str]:
+    """How the database would answer, line by line."""
+    words = "EXPLAIN QUERY PLAN " if is_sqlite() else "EXPLAIN "
+    return [str(row[-1]) for row in db.session.connection().exec_driver_sql(words + statement, parameters)]
+
+
 def scans(statement: str, parameters: Any) -> list[str]:
     """Parts of the plan that read a long table from end to end."""
-    words = "EXPLAIN QUERY PLAN " if is_sqlite() else "EXPLAIN "
-    plan = [str(row[-1]) for row in db.session.connection().exec_driver_sql(words + statement, parameters)]
+    plan = plan_of(statement, parameters)
     names = dict(re.findall(r"\b(\w+) AS (\w+)\b", statement))
     aliases = {alias for table, alias in names.items() if table in LONG}
     whole = r"^\s*SCAN (\w+)" if is_sqlite() else r"Seq Scan on (\w+)"
@@ -76,3 +86,65 @@ def test_nothing_that_the_engine_asks_reads_a_long_table_from_end_to_end(app: Fl
         found = [line for statement, parameters in sent for line in scans(statement, parameters)]
         assert [line for line in found if name != "mend" or "lane_entry" not in line] == [], name
         db.session.rollback()
+
+
+INDEXES = {
+    "": "ix_delivery_log",
+    "status=failed": "ix_delivery_log_status",
+    "status=pending": "ix_delivery_log_status",
+    "status=succeeded": "ix_delivery_log",
+    "event=ContactDeleted": "ix_delivery_log_event",
+    "webhook={webhook}": "ix_delivery_webhook_log",
+    "contact={contact}": "mention",
+    "result=404": "ix_delivery_log_code",
+    "result=5xx": "ix_delivery_log_fail(ed|ure)",
+    "result=tls_expired": "ix_delivery_log_failure",
+    "trigger=manual": "ix_delivery_log_special",
+    "attempt=retried": "ix_delivery_log_retried",
+    "slower=5": "ix_delivery_log_slow",
+    "next=held": "ix_delivery_log_status",
+    "since=1h": "ix_delivery_log",
+    "q=person77": "mention",
+    "q=person77+family27": "mention",
+    "q=family7": "mention",
+    "q=person": "ix_delivery_log",
+    "q=msg_log_4711": r"(uq_delivery_event_id_webhook_id|sqlite_autoindex_delivery_\d)",
+    "status=failed&webhook={webhook}&slower=5": "ix_delivery_log_slow",
+}
+"""Where the rows of a filter are looked for."""
+
+
+@pytest.mark.parametrize("analyze", [True, False])
+def test_each_filter_of_the_log_has_its_index_and_none_reads_a_long_table_from_end_to_end(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, analyze: bool
+) -> None:
+    if not analyze and not is_sqlite():
+        pytest.skip("PostgreSQL counts its rows by itself")
+    monkeypatch.setattr(filters, "WINDOW", 500)
+    monkeypatch.setattr(search, "COUNTED", 100)
+    space = make_workspace()
+    webhooks = [make_webhook(space) for _ in range(4)]
+    fill_log(webhooks, 20_000, analyze=analyze)
+    place = search.Place(older_than=(utcnow() - timedelta(hours=3), uuid.uuid4()))
+    names = {"webhook": webhooks[1].id, "contact": "cccccccc-cccc-cccc-cccc-cccc00000077"}
+    used = {}
+    for query, index in INDEXES.items():
+        args = dict(parse_qsl(query.format(**names)))
+        with statements() as sent:
+            search.count(space, Filters.of(args))
+            search.find(Log(space, Filters.of(args)), place)
+        with statements() as pages:
+            Log(space, Filters.of(args)).keys(51, place.edge)
+        assert [line for one in sent for line in scans(*one)] == [], query
+        used[query] = re.search(rf"\b(pk_)?{index}\b", "\n".join(plan_of(*pages[-1]))) is not None
+    assert [query for query, is_used in used.items() if not is_used] == []
+
+
+def test_an_open_log_asks_one_query_that_an_index_answers(app: Flask) -> None:
+    space = make_workspace()
+    fill_log([make_webhook(space)], 5_000)
+    with statements() as sent:
+        assert len(search.pulse(space)) == search.CHANGES + 1
+    [query] = [one for one in sent if not one[0].startswith("BEGIN")]
+    assert scans(*query) == []
+    assert "ix_delivery_workspace_id_updated_at" in "\n".join(plan_of(*query))

@@ -1,0 +1,100 @@
+"""The words by which contacts are found: of names, e-mails, phone numbers and contact IDs, those of before too.
+
+A search finds contacts whose words begin with its own. Both sides are folded alike: case and accents don't matter.
+"""
+
+import re
+import unicodedata
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, exists, or_, select, true, union_all
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import aliased
+
+from ..extensions import db, is_sqlite
+from .models import SearchWord
+
+LONGEST = 64
+"""Characters of a word that count."""
+MOST = 60
+"""Words of one change, or of one search, at most."""
+BACKWARDS = "\x00"
+"""Begins a number that is written backwards, so that its last digits find it too."""
+_PIECE = re.compile(r"\w+")
+_NUMBER = re.compile(r"[+(\d][\d\s()./-]*")
+
+
+def remember(workspace_id: uuid.UUID, contact_id: uuid.UUID, texts: Iterable[str]) -> None:
+    """Let the contact be found by these texts, and still by those of before; one statement."""
+    rows = [{"workspace_id": workspace_id, "contact_id": contact_id, "word": word} for word in folded(texts)]
+    insert = sqlite.insert if is_sqlite() else postgresql.insert
+    if rows:
+        db.session.execute(insert(SearchWord).values(rows).on_conflict_do_nothing())
+
+
+def folded(texts: Iterable[str]) -> list[bytes]:
+    """The words of these texts, as they are stored."""
+    return sorted({_cut(word) for text in texts for word in _words(text)})[:MOST]
+
+
+def asked(text: str) -> list[list[bytes]]:
+    """What a search asks for: each of the beginnings, or of its alternatives, must begin a word of the contact."""
+    text = _folded(text)
+    if _NUMBER.fullmatch(text) and (digits := _digits(text)):
+        backwards = BACKWARDS + digits.lstrip("0")[::-1]
+        return [[_cut(digits), _cut(text), _cut(backwards)]]
+    pieces = (chunk if "@" in chunk else (_PIECE.findall(chunk) or chunk) for chunk in text.split())
+    words = [word for found in pieces for word in ([found] if isinstance(found, str) else found)]
+    return [[_cut(word)] for word in dict.fromkeys(words)][:MOST]
+
+
+def known_by(contact_id: Any, beginnings: list[list[bytes]]) -> ColumnElement[bool]:
+    """SQL: the contact has all of these."""
+    word = aliased(SearchWord)
+    each = [[exists().where(word.contact_id == contact_id, _begins(word, one)) for one in ones] for ones in beginnings]
+    return and_(true(), *(or_(*ones) for ones in each))
+
+
+def contacts(workspace_id: uuid.UUID, beginnings: list[list[bytes]], most: int, looks: int) -> list[uuid.UUID] | None:
+    """The contacts that have all of these; None when they are more, or when it takes more looks to tell."""
+    first, *others = sorted(beginnings, key=lambda ones: -len(ones[0]))
+    mine = select(SearchWord.contact_id).where(SearchWord.workspace_id == workspace_id)
+    # A range at a time is what both databases read from an index; "or" is not.
+    ranges = [select(mine.where(_begins(SearchWord, one)).limit(looks + 1).subquery()) for one in first]
+    seen = union_all(*ranges).subquery()
+    if others and db.session.scalar(select(seen.c.contact_id).offset(looks).limit(1)):
+        return None
+    query = select(seen.c.contact_id).where(known_by(seen.c.contact_id, others)).distinct().limit(most + 1)
+    found = list(db.session.scalars(query))
+    return found if len(found) <= most else None
+
+
+def _begins(word: type[SearchWord], beginning: bytes) -> ColumnElement[bool]:
+    return and_(word.word >= beginning, word.word < beginning + b"\xff")
+
+
+def _words(text: str) -> Iterable[str]:
+    """A text's words; an address also as a whole, and what is no more than a number also from its end."""
+    text = _folded(text)
+    if _NUMBER.fullmatch(text) and (digits := _digits(text)):
+        yield from (digits, BACKWARDS + digits[::-1], text)
+    for chunk in text.split():
+        yield chunk
+        yield from _PIECE.findall(chunk)
+        if "@" in chunk:
+            yield chunk.partition("@")[2]
+
+
+def _folded(text: str) -> str:
+    signs = unicodedata.normalize("NFKD", text)
+    return "".join(sign for sign in signs if not unicodedata.combining(sign)).casefold().replace("\x00", "").strip()
+
+
+def _digits(text: str) -> str:
+    return re.sub(r"[^0-9]", "", text)
+
+
+def _cut(word: str) -> bytes:
+    return word[:LONGEST].encode("utf-8", "replace")
