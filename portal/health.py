@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from . import jobs
 from .accounts.views import public
 from .extensions import db, db_now
-from .webhooks.models import WorkerBeat
+from .webhooks.worker_models import WorkerBeat
 
 blueprint = Blueprint("health", __name__)
 

@@ -20,7 +20,8 @@ from ..extensions import UTCDateTime, db, utcnow
 from ..pace import pace
 from . import engine, publisher
 from .filters import Filters
-from .models import Bulk, BulkKind, Delivery, Event, EventType, State, Status, Subject, Webhook
+from .models import Delivery, Event, EventType, State, Status, Subject, Webhook
+from .worker_models import Bulk, BulkKind
 
 CHUNK = 200
 """Rows of a slice: done within half a second, so that nobody waits longer for what it locks."""

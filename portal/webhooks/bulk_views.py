@@ -12,7 +12,8 @@ from ..web import go, page
 from . import bulk, live
 from .filters import Filters
 from .live import Live
-from .models import Bulk, BulkKind, State, Webhook
+from .models import State, Webhook
+from .worker_models import Bulk, BulkKind
 
 blueprint = Blueprint("bulk", __name__)
 

@@ -14,8 +14,8 @@ from ..pace import pace
 from . import engine, outbound, sentences
 from .engine import Letter
 from .lease import Lease, LeaseLost
-from .models import Bulk, WorkerBeat
 from .outbound import Result
+from .worker_models import Bulk, WorkerBeat
 
 SWEEP_KEY, SWEEP_SECONDS = "sweep", 10
 """The sweeper's own bell, so that it never waits for one that got lost."""

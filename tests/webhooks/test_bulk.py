@@ -14,7 +14,8 @@ from portal.extensions import db, is_sqlite, utcnow
 from portal.webhooks import bulk, engine, publisher, tasks
 from portal.webhooks.filters import Filters
 from portal.webhooks.lease import Lease
-from portal.webhooks.models import Bulk, BulkKind, Event, EventType, PauseReason, Status, Trigger, Webhook
+from portal.webhooks.models import Event, EventType, PauseReason, Status, Trigger, Webhook
+from portal.webhooks.worker_models import Bulk, BulkKind
 from tests.webhooks.driving import OK, claim, refusal
 from tests.webhooks.making import delivery_of, make_event, make_webhook, make_workspace
 

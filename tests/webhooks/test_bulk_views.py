@@ -7,7 +7,8 @@ import pytest
 
 from portal.extensions import db
 from portal.webhooks import bulk
-from portal.webhooks.models import Bulk, PauseReason, Status, Webhook
+from portal.webhooks.models import PauseReason, Status, Webhook
+from portal.webhooks.worker_models import Bulk
 from tests.conftest import Person
 from tests.webhooks.conftest import HTMX, Deliver
 

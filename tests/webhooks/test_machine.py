@@ -15,11 +15,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from portal.extensions import Base, db, utcnow
 from portal.pace import Pace
 from portal.webhooks import bulk, engine, lanes, publisher
+from portal.webhooks.filters import Filters
 from portal.webhooks.lease import Lease
 from portal.webhooks.models import (
     Attempt,
-    Bulk,
-    BulkKind,
     Delivery,
     EventType,
     LaneEntry,
@@ -30,7 +29,7 @@ from portal.webhooks.models import (
     Webhook,
 )
 from portal.webhooks.outbound import Failure, Phases, Result
-from portal.webhooks.search import Filters
+from portal.webhooks.worker_models import Bulk, BulkKind
 from tests.webhooks.driving import GONE, OK, TIMEOUT, refusal
 from tests.webhooks.making import make_event, make_webhook, make_workspace
 
@@ -118,7 +117,7 @@ class Engine(RuleBasedStateMachine):
     def begin_bulk(self, i: int, kind: BulkKind) -> None:
         webhook = self._webhook(i)
         if kind != BulkKind.REPLAY:
-            filters = Filters(webhook=str(webhook.id)) if i % 3 else Filters()
+            filters = Filters.of({"webhook": str(webhook.id)} if i % 3 else {})
             self.bulks.append(bulk.begin(self.workspace_id, kind, filters, "Dana").id)
         elif webhook.state != State.DELETED:
             self.bulks.append(bulk.replay(webhook, utcnow() - timedelta(days=1), "Dana").id)
