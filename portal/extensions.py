@@ -13,7 +13,7 @@ from flask_login import LoginManager
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
-from sqlalchemy import Connection, DateTime, Dialect, Engine, Enum, Float, MetaData, event, literal
+from sqlalchemy import Connection, DateTime, Dialect, Engine, Enum, Float, MetaData, event, literal, text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -124,6 +124,12 @@ hasher = PasswordHasher()  # argon2id with the library's current parameters
 def begin_reading() -> None:
     """Begin a transaction that only reads, outside a request: on SQLite it leaves the one write lock to others."""
     db.session.connection(execution_options={READING: True})
+
+
+def commit_without_waiting() -> None:
+    """Let the commit of this transaction not wait for PostgreSQL's disk: a crash of the server may undo it."""
+    if not is_sqlite():
+        db.session.execute(text("SET LOCAL synchronous_commit TO OFF"))
 
 
 def is_sqlite() -> bool:

@@ -1,4 +1,7 @@
-"""The lease: one drain per webhook at a time, over all machines, by one row and the database's clock."""
+"""The lease: one drain per webhook at a time, over all machines, by one row and the database's clock.
+
+Its commits don't wait for the disk: a server that crashes may forget who held a webhook, and each claim asks anew.
+"""
 
 import secrets
 import time
@@ -6,7 +9,7 @@ import uuid
 
 from sqlalchemy import ColumnElement, or_, update
 
-from ..extensions import db, db_now
+from ..extensions import commit_without_waiting, db, db_now
 from ..pace import pace
 from .models import Webhook
 
@@ -43,6 +46,7 @@ class Lease:
     def release(self) -> None:
         """Let the webhook go, unless it is another's already: whatever of ours has not begun by now never does."""
         self.ends = 0.0
+        commit_without_waiting()
         db.session.execute(
             update(Webhook)
             .where(Webhook.id == self.webhook_id, Webhook.lease_token == self.token)
@@ -57,6 +61,7 @@ class Lease:
     def _hold(self, condition: ColumnElement[bool]) -> bool:
         # Read before the statement: however long that takes, the lease is never believed to be longer than it is.
         now = time.monotonic()
+        commit_without_waiting()
         held = db.session.execute(
             update(Webhook)
             .where(Webhook.id == self.webhook_id, condition)
