@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 import urllib.request
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -106,11 +107,12 @@ class Crew:
             if jobs.stopping.is_set():
                 break
             self._replace_dead()
-            self._sweep(mend=turn % MEND_EVERY == 0)
+            self._tell(tasks.sweep, turn % MEND_EVERY == 0)
             jobs.stopping.wait(self.app.config["PACE"].sweep)
         ends = time.monotonic() + STOP_SECONDS
         for thread in self.threads:
             thread.join(max(0, ends - time.monotonic()))
+        self._tell(tasks.leave)
 
     def _replace_dead(self) -> None:
         self.threads = [thread for thread in self.threads if thread.is_alive()]
@@ -122,10 +124,10 @@ class Crew:
     def _run(self) -> None:
         jobs.ThreadWorker(self.app, self.redis).work(logging_level="WARNING")
 
-    def _sweep(self, mend: bool) -> None:
+    def _tell(self, task: Callable[..., None], *values: bool) -> None:
         with self.app.app_context():
             try:
-                tasks.sweep(self.name, mend)
+                task(self.name, *values)
             except SQLAlchemyError as error:
                 log.warning("the database does not answer (%s): trying again soon", type(error).__name__)
                 db.session.rollback()

@@ -6,7 +6,7 @@ import uuid
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from flask import current_app
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from .. import jobs
 from ..extensions import begin_reading, db, db_now
@@ -138,4 +138,10 @@ def sweep(name: str, mend: bool = False) -> None:
     for bulk_id in db.session.scalars(select(Bulk.id).where(Bulk.finished_at.is_(None))):
         jobs.bells().ring(bulk_id, jobs.BULK, SWEEP_KEY, SWEEP_SECONDS)
     db.session.merge(WorkerBeat(name=name, beaten_at=db_now()))
+    db.session.commit()
+
+
+def leave(name: str) -> None:
+    """The worker process `name` ends: nobody counts on it any more."""
+    db.session.execute(delete(WorkerBeat).where(WorkerBeat.name == name))
     db.session.commit()

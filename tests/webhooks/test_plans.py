@@ -46,7 +46,8 @@ def statements() -> Iterator[list[tuple[str, Any]]]:
 def plan_of(statement: str, parameters: Any) -> list[str]:
     """How the database would answer, line by line."""
     words = "EXPLAIN QUERY PLAN " if is_sqlite() else "EXPLAIN "
-    return [str(row[-1]) for row in db.session.connection().exec_driver_sql(words + statement, parameters)]
+    one = parameters[0] if isinstance(parameters, list) else parameters  # a list is for many rows
+    return [str(row[-1]) for row in db.session.connection().exec_driver_sql(words + statement, one)]
 
 
 def scans(statement: str, parameters: Any) -> list[str]:
