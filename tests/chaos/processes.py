@@ -95,8 +95,8 @@ class Machines(Installation):
         return self.run("gunicorn", "app:app")
 
     def worker(self) -> Forked:  # type: ignore[override]
-        """Start a worker process; it delivers soon. With few threads a kill hits some webhooks and not all."""
-        return self.run("flask", "worker", "--threads", "4")
+        """Start a worker process; it delivers soon."""
+        return self.run("flask", "worker")
 
     def await_web(self) -> None:
         until(lambda: self.health() is not None, "the web process answers")

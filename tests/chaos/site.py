@@ -28,7 +28,7 @@ NUMBERS = {
     "PORTAL_RETRY_SCHEDULE": ",".join(["0", *["0.3"] * 99]),
     "PORTAL_SEND_TIMEOUT": "1.5",
     "PORTAL_CONNECT_TIMEOUT": "1.5",
-    "PORTAL_MAX_WIDTH": "4",
+    "PORTAL_MAX_WIDTH": "8",
     "PORTAL_FIRST_PROBE": "0.3",
     "PORTAL_LAST_PROBE": "1",
     "PORTAL_LEASE": "3",
@@ -39,8 +39,8 @@ NUMBERS = {
 }
 """The engine's, so short that it recovers in seconds, and with so many attempts that nothing ends as failed."""
 PACE = Pace.of(NUMBERS)
-MANNERS = (Manners(), Manners(), Manners(fails=0.3), Manners(delay=0.05))
-"""Of the receivers, in turn: two answer at once, one fails by chance, one is slow."""
+MANNERS = (*[Manners()] * 7, Manners(fails=0.3), *[Manners(delay=0.05)] * 2)
+"""Of the receivers, in turn: most answer at once, one fails by chance, two are slow."""
 
 
 @dataclass
