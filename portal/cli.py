@@ -33,6 +33,8 @@ from .webhooks.models import State, Webhook
 
 STOP_SECONDS = 25
 """What a stop may take: sends in flight end within 16 s unless that was set otherwise, and Heroku kills after 30."""
+SWITCH_SECONDS = 0.0005
+"""How long a thread computes while others want to: an answer that came waits no longer than that to be taken."""
 MEND_EVERY = 20
 """Each so many sweeps, and with the first, heads are looked for that have no due time."""
 log = logging.getLogger("portal.worker")
@@ -74,6 +76,7 @@ def worker(threads: int) -> None:
         signal.signal(name, lambda *_: jobs.stopping.set())
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # the app behind Flask's proxy
     logs.start(app)
+    sys.setswitchinterval(SWITCH_SECONDS)
     crew = Crew(app, threads)
     log.info("worker %s delivers with %d threads", crew.name, threads)
     crew.work()

@@ -1,6 +1,7 @@
 """What workers run: `drain` sends what is sendable for one webhook, `sweep` rings for what was forgotten."""
 
 import logging
+import threading
 import time
 import uuid
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -22,6 +23,8 @@ SWEEP_KEY, SWEEP_SECONDS = "sweep", 10
 
 # Threads that wait for receivers. Drains bound them by their widths: one must never wait for another's receiver.
 senders = ThreadPoolExecutor(max_workers=1000, thread_name_prefix="send")
+# Bound what computes, not what waits: threads that all compute at once mostly wait for the interpreter's lock.
+computing = threading.BoundedSemaphore(2)
 log = logging.getLogger("portal.deliveries")
 
 
@@ -66,6 +69,7 @@ class Drain:
                 if self._may_send():
                     self._send()
             except LeaseLost:
+                db.session.rollback()
                 self.open = False
             if not self.in_flight:
                 return
@@ -77,10 +81,11 @@ class Drain:
         return self.open
 
     def _send(self) -> None:
-        begin_reading()
         in_flight = [letter.delivery_id for letter in self.in_flight.values()]
-        letters = engine.claim(self.lease.webhook_id, self.lease.token, in_flight)
-        db.session.rollback()  # no connection to the database is held during HTTP
+        with computing:
+            begin_reading()
+            letters = engine.claim(self.lease.webhook_id, self.lease.token, in_flight)
+            db.session.rollback()  # no connection to the database is held during HTTP
         for letter in letters:
             self.in_flight[senders.submit(self._post, letter)] = letter
         self.sent += len(letters)
@@ -100,8 +105,9 @@ class Drain:
         answers = [(letter, result) for letter, result in ended if result is not None]
         self.open &= len(answers) == len(ended)
         if answers:
-            self.open &= engine.record(self.lease.token, answers)
-            db.session.commit()
+            with computing:
+                self.open &= engine.record(self.lease.token, answers)
+                db.session.commit()
         for letter, result in answers:
             tell(letter, result)
 
