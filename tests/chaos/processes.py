@@ -15,6 +15,7 @@ from pathlib import Path
 import gunicorn.app.wsgiapp
 import gunicorn.workers.gthread
 from flask import cli
+from sqlalchemy.orm import configure_mappers
 
 import portal  # noqa: F401 - imported once, before the fork
 from tests.chaos import clock
@@ -22,6 +23,7 @@ from tests.system.installation import ROOT, Installation, until
 
 LIFE_SECONDS = 1200
 """Nobody lives longer, even when the one who would end it is gone."""
+configure_mappers()  # before the fork, too
 ENTRIES: dict[str, Callable[[], object]] = {"flask": cli.main, "gunicorn": gunicorn.app.wsgiapp.run}
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload([__name__])
