@@ -12,13 +12,13 @@ from flask import current_app
 from redis import Redis
 from rq import Queue, SimpleWorker, Worker
 from rq.serializers import JSONSerializer
-from sqlalchemy import delete
+from sqlalchemy import delete, insert
 
 from portal import create_app
 from portal.extensions import db, utcnow
 from portal.jobs import connect
 from portal.webhooks import engine, outbound
-from portal.webhooks.models import Delivery, LaneEntry, Status
+from portal.webhooks.models import Attempt, Delivery, LaneEntry, Status
 
 QUEUE = "bench"
 CLASSES = {"simple": SimpleWorker, "forking": Worker}
@@ -40,7 +40,7 @@ def deliver(delivery_id: str) -> None:
     allowed = current_app.config["ALLOWED_NETWORKS"]
     result = outbound.send(letter.url, letter.headers, letter.body, allowed=allowed, pool=connections)
     assert result.ok, result
-    db.session.add(engine._attempt(letter, result))
+    db.session.execute(insert(Attempt), [engine._attempt(letter, result)])
     delivery.status, delivery.due_at, delivery.attempts = Status.SUCCEEDED, None, letter.number
     delivery.last_attempt_at, delivery.last_trigger = letter.started_at, letter.trigger
     delivery.last_status, delivery.last_duration_ms, delivery.succeeded_at = result.status, result.duration_ms, utcnow()

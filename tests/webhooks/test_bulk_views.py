@@ -104,3 +104,24 @@ def test_it_can_be_stopped(dana: Person, deliver: Deliver) -> None:
 
 def test_nothing_matches_says_so(dana: Person) -> None:
     assert "Nothing to resend" in text(dana, "/deliveries/bulk?act=resend&status=failed")
+
+
+def test_the_log_leads_to_the_question_about_all_that_match(dana: Person, deliver: Deliver) -> None:
+    deliver()
+    assert "Resend all that match" not in dana.client.get("/deliveries").text, "nothing chosen never means everything"
+    page = dana.client.get("/deliveries?status=pending&event=ContactUpdated").text
+    for act, title in (("resend", "Resend 1 delivery?"), ("cancel", "Cancel 1 delivery?")):
+        link = re.search(rf'href="(/deliveries/bulk[^"]*act={act}[^"]*)"', page)
+        assert link
+        assert title in text(dana, link[1].replace("&amp;", "&"))
+
+
+def test_the_webhook_leads_to_what_waits_for_it(dana: Person, deliver: Deliver, webhook: Webhook) -> None:
+    deliver()
+    page = dana.client.get(f"/apps/webhooks/{webhook.id}").text
+    assert "Try them now" in page
+    webhook.pause(PauseReason.PERSON)
+    db.session.commit()
+    page = dana.client.get(f"/apps/webhooks/{webhook.id}").text
+    assert "Try them now" not in page
+    assert "Cancel them" in page
