@@ -40,6 +40,8 @@ class Skip(StrEnum):
     HELD = "held"
     TEST = "test"
     WAITING = "waiting"
+    CHANGED = "changed"
+    """Something else was done with it since the bulk began: nobody asked about that."""
 
 
 REASONS = {
@@ -48,6 +50,7 @@ REASONS = {
     Skip.HELD: "Their webhook is paused: they are sent when it is resumed.",
     Skip.TEST: "They were tests.",
     Skip.WAITING: "They were waiting already.",
+    Skip.CHANGED: "Something happened to them meanwhile.",
 }
 
 
@@ -94,6 +97,7 @@ def go_on(key: uuid.UUID) -> bool:
         _slice(bulk, _lock_webhook(uuid.UUID(bulk.webhooks[0])))
     elif bulk:
         bulk.finished_at = utcnow()
+        _skip(bulk, {Skip.CHANGED: bulk.total - bulk.done - sum(bulk.skipped.values())})
     db.session.commit()
     return bulk is not None and bulk.finished_at is None
 
@@ -132,15 +136,14 @@ def _give_up(bulk: Bulk, webhook: Webhook) -> None:
     if bulk.kind == BulkKind.REPLAY:
         rest = _count(Event, *_past(bulk, webhook), *_after(bulk, Event))
     else:
-        rest = _count(Delivery, *_matching(bulk, webhook), *_after(bulk, Delivery))
+        rest = _count(Delivery, *_ended(bulk, webhook), *_after(bulk, Delivery))
     _skip(bulk, {Skip.DELETED: rest})
 
 
 def _resend(bulk: Bulk, webhook: Webhook) -> Delivery | None:
     if bulk.after_at is None:
         _hasten(bulk, webhook)
-    ended = select(Delivery.id).where(*_matching(bulk, webhook), Delivery.status != Status.PENDING)
-    rows = _locked(_chunk(bulk, ended, Delivery))
+    rows = _locked(_chunk(bulk, select(Delivery.id).where(*_ended(bulk, webhook)), Delivery))
     _send_again(bulk, webhook, rows, _outdated([row.event_id for row in rows], webhook, Event.created_at))
     return rows[-1] if rows else None
 
@@ -211,6 +214,12 @@ def _matching(bulk: Bulk, webhook: Webhook | None = None) -> list[ColumnElement[
     if bulk.kind == BulkKind.CANCEL:
         found.append(Delivery.status == Status.PENDING)
     return [*found, *Filters.of(bulk.filters).conditions(bulk.workspace_id)]
+
+
+def _ended(bulk: Bulk, webhook: Webhook) -> list[ColumnElement[bool]]:
+    """SQL over Delivery: what had ended when the bulk began; what has arrived since then is not sent again."""
+    untouched = Delivery.updated_at <= bulk.created_at
+    return [*_matching(bulk, webhook), Delivery.status != Status.PENDING, untouched]
 
 
 def _past(bulk: Bulk, webhook: Webhook) -> list[ColumnElement[bool]]:

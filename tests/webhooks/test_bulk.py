@@ -135,6 +135,24 @@ def test_what_waits_for_a_retry_is_tried_now_and_keeps_its_place(webhook: Webhoo
     assert delivery_of(second, webhook).due_at is None
 
 
+def test_what_waited_and_has_arrived_meanwhile_is_not_sent_again(webhook: Webhook) -> None:
+    failed(webhook, uuid.uuid4())
+    waiting = make_event(webhook.workspace_id)
+    key = begun(webhook, BulkKind.RESEND, Filters())
+    bulk.go_on(key)
+    assert waiting.id in sent_in_order(webhook)
+    assert finish(key).done == 2
+    assert delivery_of(waiting, webhook).status == Status.SUCCEEDED
+
+
+def test_what_ended_since_it_began_is_counted_as_changed(webhook: Webhook) -> None:
+    failed(webhook, uuid.uuid4())
+    changed = make_event(webhook.workspace_id)
+    key = begun(webhook, BulkKind.RESEND, Filters())
+    end([changed], webhook, Status.SUCCEEDED)
+    assert (finish(key).done, finish(key).skipped) == (1, {"changed": 1})
+
+
 def test_a_paused_webhook_goes_on_holding(webhook: Webhook) -> None:
     (old,) = failed(webhook, uuid.uuid4())
     make_event(webhook.workspace_id)
