@@ -23,6 +23,8 @@ from .filters import Filters
 from .models import Delivery, Event, EventType, State, Status, Subject, Webhook
 from .worker_models import Bulk, BulkKind
 
+REPLAY_DAYS = (1, 3, 7, 30)
+"""How far back a replay can be asked to go."""
 CHUNK = 200
 """Rows of a slice: done within half a second, so that nobody waits longer for what it locks."""
 

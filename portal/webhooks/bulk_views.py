@@ -17,9 +17,6 @@ from .worker_models import Bulk, BulkKind
 
 blueprint = Blueprint("bulk", __name__)
 
-DAYS = (1, 3, 7, 30)
-"""How far back a replay can be asked to go."""
-
 
 @blueprint.get("/deliveries/bulk")
 def ask() -> Response:
@@ -67,7 +64,7 @@ def replay(webhook_id: UUID) -> Response:
     webhook, days = own_or_404(Webhook, webhook_id), request.form.get("days", type=int)
     if webhook.state == State.DELETED:
         abort(404)
-    if days not in DAYS:
+    if days not in bulk.REPLAY_DAYS:
         abort(400)
     made = bulk.replay(webhook, utcnow() - timedelta(days=days), person().name)
     db.session.commit()

@@ -11,7 +11,7 @@ from ..accounts.service import own, own_or_404, person, workspace
 from ..extensions import db
 from ..pace import pace
 from ..web import go, page, say, wants_fragment
-from . import exact, live, publisher, readings, samples, sentences, signing
+from . import bulk, exact, live, publisher, readings, samples, sentences, signing
 from .forms import URL_WARNING, WebhookForm
 from .live import Live
 from .models import Delivery, EventType, PauseReason, State, Status, Webhook
@@ -200,6 +200,7 @@ def _facts(webhook: Webhook, version: str) -> dict[str, Any]:
         "backlog": sentences.backlog(reading.waiting, reading.oldest),
         "next_try": _next_try(webhook, reading),
         "waiting": reading.waiting,
+        "replay_days": bulk.REPLAY_DAYS,
         "all_attempts": pace().attempts,
         "whole_schedule": sentences.span(pace().whole_schedule),
         "latest": latest,
