@@ -21,6 +21,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 
 READING = "portal_reading"
+WITHOUT_WAITING = text("SET LOCAL synchronous_commit TO OFF")
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 
@@ -129,7 +130,7 @@ def begin_reading() -> None:
 def commit_without_waiting() -> None:
     """Let the commit of this transaction not wait for PostgreSQL's disk: a crash of the server may undo it."""
     if not is_sqlite():
-        db.session.execute(text("SET LOCAL synchronous_commit TO OFF"))
+        db.session.execute(WITHOUT_WAITING)
 
 
 def is_sqlite() -> bool:

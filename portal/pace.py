@@ -4,12 +4,16 @@ Each is a promise of the guide; each can be set by an environment variable, `POR
 """
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
-from typing import Any, Self
+from functools import lru_cache, wraps
+from typing import Any, Self, TypeVar, TypeVarTuple
 
 from flask import current_app
+
+Parts = TypeVarTuple("Parts")
+Statement = TypeVar("Statement")
 
 
 def _setting(default: Any, meaning: str) -> Any:
@@ -99,6 +103,21 @@ def pace() -> Pace:
     """The running app's numbers."""
     found: Pace = current_app.config["PACE"]
     return found
+
+
+def prepared(make: Callable[[*Parts], Statement]) -> Callable[[*Parts], Statement]:
+    """Make a statement once for each app's numbers, and not at each use: SQLAlchemy takes longer to build one than to
+    run it. What differs from use to use goes in as bound parameters."""
+
+    @lru_cache
+    def made(_numbers: Pace, *parts: *Parts) -> Statement:
+        return make(*parts)
+
+    @wraps(make)
+    def once(*parts: *Parts) -> Statement:
+        return made(pace(), *parts)
+
+    return once
 
 
 def _read(name: str, text: str) -> Any:

@@ -10,11 +10,25 @@ from datetime import UTC, datetime
 from math import inf
 from typing import Any
 
-from sqlalchemy import ColumnElement, Update, and_, case, exists, insert, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    case,
+    exists,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import contains_eager, lazyload
 
 from ..extensions import db, db_now, utcnow
-from ..pace import pace
+from ..pace import pace, prepared
 from . import breaker, lanes, signing
 from .lease import LeaseLost, is_free
 from .models import Attempt, Delivery, State, Status, Trigger, Webhook
@@ -26,6 +40,7 @@ CLOCK_DRIFT = 5
 """Seconds by which the clocks of two database servers, one of which takes over from the other, may differ."""
 PROBE_CHOICE = 50
 """Among so many of the longest due the next probe is chosen."""
+ATTEMPTS = insert(Attempt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +82,7 @@ def waiting_webhooks() -> list[uuid.UUID]:
 
 def has_work(webhook_id: uuid.UUID) -> bool:
     """Whether anything is sendable for this webhook: the last look of a drain that leaves."""
-    query = select(Delivery.id).join(Delivery.webhook).where(Delivery.webhook_id == webhook_id, sendable()).limit(1)
-    return db.session.scalar(query) is not None
+    return db.session.scalar(_any(), {"of": webhook_id}) is not None
 
 
 def claim(webhook_id: uuid.UUID, token: str | None, in_flight: Collection[uuid.UUID]) -> list[Letter]:
@@ -83,25 +97,8 @@ def claim(webhook_id: uuid.UUID, token: str | None, in_flight: Collection[uuid.U
     room = (1 if probing else webhook.width) - len(in_flight)
     if room <= 0:
         return []
-    found = (
-        select(Delivery.id)
-        .join(Delivery.webhook)
-        .where(Delivery.webhook_id == webhook_id, Delivery.id.not_in(in_flight), sendable())
-        .order_by(Delivery.due_at, Delivery.seq)
-        .limit(PROBE_CHOICE if probing else room)
-        .cte("found")
-    )
-    # The least recently attempted probes first: one poisoned delivery must not stand for the whole receiver.
-    order = (Delivery.last_attempt_at.asc().nulls_first(),) if probing else ()
-    query = (
-        select(Delivery, Delivery.due_at <= db_now())
-        .join(found, found.c.id == Delivery.id)
-        .join(Delivery.webhook)
-        .options(contains_eager(Delivery.webhook))
-        .order_by(*order, Delivery.due_at, Delivery.seq)
-        .limit(room)
-    )
-    return [_letter(delivery, probing, was_due) for delivery, was_due in db.session.execute(query)]
+    found = db.session.execute(_next(probing), {"of": webhook_id, "in_flight": list(in_flight), "room": room})
+    return [_letter(delivery, probing, was_due) for delivery, was_due in found]
 
 
 def record(token: str, answers: Sequence[tuple[Letter, Result]]) -> bool:
@@ -109,12 +106,10 @@ def record(token: str, answers: Sequence[tuple[Letter, Result]]) -> bool:
 
     The attempts always; the states only while `token` holds the lease. Returns whether it still held.
     """
-    webhook = db.session.scalars(
-        select(Webhook).where(Webhook.id == answers[0][0].webhook_id).with_for_update(key_share=True),
-        execution_options={"populate_existing": True},
-    ).one()
-    deliveries = _locked([letter.delivery_id for letter, _ in answers])
-    db.session.execute(insert(Attempt), [_attempt(letter, result) for letter, result in answers])
+    webhook = db.session.scalars(_webhook(), {"it": answers[0][0].webhook_id}).one()
+    keys = [letter.delivery_id for letter, _ in answers]
+    deliveries = {delivery.id: delivery for delivery in db.session.scalars(_deliveries(), {"keys": keys})}
+    db.session.execute(ATTEMPTS, [_attempt(letter, result) for letter, result in answers])
     held = webhook.lease_token == token
     for letter, result in answers:
         delivery = deliveries[letter.delivery_id]
@@ -155,6 +150,55 @@ def cancel(waiting: Sequence[Delivery]) -> None:
     for delivery in waiting:
         _end(delivery, Status.CANCELED)
     lanes.leave(waiting)
+
+
+@prepared
+def _any() -> Select[uuid.UUID]:
+    """Something sendable of a webhook."""
+    return select(Delivery.id).join(Delivery.webhook).where(Delivery.webhook_id == bindparam("of"), sendable()).limit(1)
+
+
+@prepared
+def _next(probing: bool) -> Select[Delivery, bool]:
+    """What is sendable of a webhook and not in flight, as much as there is room for, and whether it is due."""
+    room = bindparam("room", type_=Integer)
+    found = (
+        select(Delivery.id)
+        .join(Delivery.webhook)
+        .where(
+            Delivery.webhook_id == bindparam("of"),
+            Delivery.id.not_in(bindparam("in_flight", expanding=True)),
+            sendable(),
+        )
+        .order_by(Delivery.due_at, Delivery.seq)
+        .limit(PROBE_CHOICE if probing else room)
+        .cte("found")
+    )
+    # The least recently attempted probes first: one poisoned delivery must not stand for the whole receiver.
+    order = (Delivery.last_attempt_at.asc().nulls_first(),) if probing else ()
+    return (
+        select(Delivery, Delivery.due_at <= db_now())
+        .join(found, found.c.id == Delivery.id)
+        .join(Delivery.webhook)
+        .options(contains_eager(Delivery.webhook))
+        .order_by(*order, Delivery.due_at, Delivery.seq)
+        .limit(room)
+    )
+
+
+@prepared
+def _webhook() -> Select[Webhook]:
+    """A webhook, as it is now and stays until the commit."""
+    locked = select(Webhook).where(Webhook.id == bindparam("it")).with_for_update(key_share=True)
+    return locked.execution_options(populate_existing=True)
+
+
+@prepared
+def _deliveries() -> Select[Delivery]:
+    """Deliveries, as they are now and stay until the commit."""
+    chosen = select(Delivery).where(Delivery.id.in_(bindparam("keys", expanding=True)))
+    locked = chosen.order_by(Delivery.seq).options(lazyload("*")).with_for_update(of=Delivery)
+    return locked.execution_options(populate_existing=True)
 
 
 def _later(webhook: Webhook, *which: ColumnElement[bool]) -> Update:
@@ -225,13 +269,6 @@ def _attempt(letter: Letter, result: Result) -> dict[str, Any]:
         "remote": result.remote,
         "phases": {name: getattr(phases, name) for name in ("dns", "connect", "tls", "first_byte", "body")},
     }
-
-
-def _locked(keys: Sequence[uuid.UUID]) -> dict[uuid.UUID, Delivery]:
-    """Deliveries as they are now and stay until the commit."""
-    query = select(Delivery).where(Delivery.id.in_(keys)).order_by(Delivery.seq).options(lazyload("*"))
-    fresh = query.with_for_update(of=Delivery).execution_options(populate_existing=True)
-    return {delivery.id: delivery for delivery in db.session.scalars(fresh)}
 
 
 def _note(delivery: Delivery, letter: Letter, result: Result) -> None:

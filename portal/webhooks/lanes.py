@@ -7,12 +7,27 @@ behind another has no due time and is never scanned; whoever ends the one in fro
 import uuid
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, insert, select, union, update
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    union,
+    update,
+)
 from sqlalchemy import Sequence as DatabaseSequence
 from sqlalchemy.orm import aliased, lazyload
+from sqlalchemy.sql.dml import ReturningDelete
 
 from ..extensions import Base, db, db_now, is_sqlite
-from ..pace import pace
+from ..pace import pace, prepared
 from .models import Delivery, LaneEntry, Status
 
 Lane = tuple[uuid.UUID, uuid.UUID]
@@ -20,6 +35,8 @@ Lane = tuple[uuid.UUID, uuid.UUID]
 # Made once: SQLAlchemy adapts every column of a new alias again, which costs more than the statement takes.
 _mine, _other = aliased(LaneEntry), aliased(LaneEntry)
 SEQ = DatabaseSequence("delivery_seq", metadata=Base.metadata)
+NEXT = select(SEQ.next_value()).select_from(func.generate_series(1, bindparam("count", type_=Integer)))
+ENTRIES = insert(LaneEntry)
 
 
 def next_seqs(count: int) -> list[int]:
@@ -27,7 +44,7 @@ def next_seqs(count: int) -> list[int]:
     if is_sqlite():  # it has no sequences, but a single writer: nobody else can take the same numbers
         last = db.session.scalar(select(func.max(Delivery.seq))) or 0
         return list(range(last + 1, last + 1 + count))
-    return sorted(db.session.scalars(select(SEQ.next_value()).select_from(func.generate_series(1, count))))
+    return sorted(db.session.scalars(NEXT, {"count": count}))
 
 
 def enter(newcomers: Mapping[Delivery, Sequence[uuid.UUID]]) -> None:
@@ -45,18 +62,12 @@ def enter(newcomers: Mapping[Delivery, Sequence[uuid.UUID]]) -> None:
         for one, contacts in newcomers.items()
         for contact in dict.fromkeys(contacts)
     ]
-    db.session.execute(insert(LaneEntry), entries)
+    db.session.execute(ENTRIES, entries)
 
 
 def is_blocking(delivery: Delivery) -> bool:
     """Whether others wait behind the delivery in one of its lanes."""
-    query = select(_mine.delivery_id).where(
-        _mine.delivery_id == delivery.id,
-        _other.webhook_id == _mine.webhook_id,
-        _other.contact_id == _mine.contact_id,
-        _other.seq > _mine.seq,
-    )
-    return db.session.scalar(query.limit(1)) is not None
+    return db.session.scalar(_behind(), {"front": delivery.id}) is not None
 
 
 def ahead_of(delivery: Delivery) -> tuple[int, Delivery | None]:
@@ -75,29 +86,15 @@ def ahead_of(delivery: Delivery) -> tuple[int, Delivery | None]:
 def leave(ended: Sequence[Delivery]) -> None:
     """Take ended deliveries of one webhook out of their lanes; those that thereby become heads get their due time."""
     keys = [delivery.id for delivery in ended]
-    gone = delete(LaneEntry).where(LaneEntry.delivery_id.in_(keys)).returning(LaneEntry.contact_id)
-    contacts = set(db.session.scalars(gone)) if keys else set()
-    if not contacts:
-        return
-    firsts = (
-        select(func.min(LaneEntry.seq))
-        .where(LaneEntry.webhook_id == ended[0].webhook_id, LaneEntry.contact_id.in_(contacts))
-        .group_by(LaneEntry.contact_id)
-    )
-    db.session.execute(
-        update(Delivery)
-        .where(Delivery.seq.in_(firsts), Delivery.status == Status.PENDING, Delivery.due_at.is_(None), is_head())
-        .values(due_at=db_now())
-        .execution_options(synchronize_session=False)
-    )
+    contacts = set(db.session.scalars(_taken_out(), {"keys": keys})) if keys else set()
+    if contacts:
+        db.session.execute(_moved_up(), {"of": ended[0].webhook_id, "contacts": list(contacts)})
 
 
 def mend() -> int:
     """Give a due time to heads that have none; returns how many. There are none unless something went wrong."""
     firsts = select(func.min(LaneEntry.seq)).group_by(LaneEntry.webhook_id, LaneEntry.contact_id)
-    stranded = (Delivery.seq.in_(firsts), Delivery.status == Status.PENDING, Delivery.due_at.is_(None), is_head())
-    found = update(Delivery).where(*stranded).values(due_at=db_now()).returning(Delivery.id)
-    return len(db.session.scalars(found.execution_options(synchronize_session=False)).all())
+    return len(db.session.scalars(_due_now(firsts).returning(Delivery.id)).all())
 
 
 def is_head() -> ColumnElement[bool]:
@@ -110,28 +107,64 @@ def is_head() -> ColumnElement[bool]:
     )
 
 
+@prepared
+def _behind() -> Select[uuid.UUID]:
+    """Anything behind a delivery in one of its lanes."""
+    behind = select(_mine.delivery_id).where(
+        _mine.delivery_id == bindparam("front"),
+        _other.webhook_id == _mine.webhook_id,
+        _other.contact_id == _mine.contact_id,
+        _other.seq > _mine.seq,
+    )
+    return behind.limit(1)
+
+
+@prepared
+def _taken_out() -> ReturningDelete[uuid.UUID]:
+    """No more entries of these deliveries; returns whose lanes they were in."""
+    entries = delete(LaneEntry).where(LaneEntry.delivery_id.in_(bindparam("keys", expanding=True)))
+    return entries.returning(LaneEntry.contact_id).execution_options(synchronize_session=False)
+
+
+@prepared
+def _moved_up() -> Update:
+    """The heads of these contacts' lanes at one webhook get their due time."""
+    mine = (LaneEntry.webhook_id == bindparam("of"), LaneEntry.contact_id.in_(bindparam("contacts", expanding=True)))
+    firsts = select(func.min(LaneEntry.seq)).where(*mine).group_by(LaneEntry.contact_id)
+    return _due_now(firsts)
+
+
+def _due_now(firsts: Select[int]) -> Update:
+    stranded = (Delivery.seq.in_(firsts), Delivery.status == Status.PENDING, Delivery.due_at.is_(None), is_head())
+    return update(Delivery).where(*stranded).values(due_at=db_now()).execution_options(synchronize_session=False)
+
+
+@prepared
+def _ends() -> Select[Delivery, uuid.UUID, uuid.UUID]:
+    """The first and the last delivery of each lane of these contacts at these webhooks, locked, with its lane."""
+    lane = (LaneEntry.webhook_id, LaneEntry.contact_id)
+    theirs = and_(
+        LaneEntry.webhook_id.in_(bindparam("webhooks", expanding=True)),
+        LaneEntry.contact_id.in_(bindparam("contacts", expanding=True)),
+    )
+    first, last = (select(end(LaneEntry.seq)).where(theirs).group_by(*lane) for end in (func.min, func.max))
+    ends = select(Delivery, *lane).join(LaneEntry, LaneEntry.delivery_id == Delivery.id)
+    locked = ends.where(Delivery.seq.in_(union(first, last)), theirs).order_by(Delivery.seq).options(lazyload("*"))
+    return locked.with_for_update(of=Delivery).execution_options(populate_existing=True)
+
+
 def _lock_ends(newcomers: Mapping[Delivery, Sequence[uuid.UUID]]) -> set[Lane]:
     """Lock the first and last delivery of each lane; returns the lanes in which one of them is still pending.
 
     With the lock, a worker that ends it right now either ended it before (then it is not pending) or will see the
     newcomer: none is stranded. Locks go in the order of `seq`, as everywhere, so that they can't meet crosswise.
     """
-    lane = (LaneEntry.webhook_id, LaneEntry.contact_id)
-    theirs = and_(
-        LaneEntry.webhook_id.in_({delivery.webhook_id for delivery in newcomers}),
-        LaneEntry.contact_id.in_({contact for contacts in newcomers.values() for contact in contacts}),
-    )
-    first, last = (select(end(LaneEntry.seq)).where(theirs).group_by(*lane) for end in (func.min, func.max))
-    query = (
-        select(Delivery, *lane)
-        .join(LaneEntry, LaneEntry.delivery_id == Delivery.id)
-        .where(Delivery.seq.in_(union(first, last)), theirs)
-        .order_by(Delivery.seq)
-        .options(lazyload("*"))
-        .with_for_update(of=Delivery)
-    )
+    theirs = {
+        "webhooks": list({delivery.webhook_id for delivery in newcomers}),
+        "contacts": list({contact for contacts in newcomers.values() for contact in contacts}),
+    }
     occupied = set()
-    for delivery, webhook_id, contact_id in db.session.execute(query, execution_options={"populate_existing": True}):
+    for delivery, webhook_id, contact_id in db.session.execute(_ends(), theirs):
         if delivery.status == Status.PENDING:
             occupied.add((webhook_id, contact_id))
             _hasten(delivery)

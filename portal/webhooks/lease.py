@@ -7,10 +7,11 @@ import secrets
 import time
 import uuid
 
-from sqlalchemy import ColumnElement, or_, update
+from sqlalchemy import ColumnElement, Update, bindparam, or_, update
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from ..extensions import commit_without_waiting, db, db_now
-from ..pace import pace
+from ..pace import pace, prepared
 from .models import Webhook
 
 
@@ -34,41 +35,56 @@ class Lease:
 
     def take(self) -> bool:
         """Take the webhook, unless another drain holds it."""
-        return self._hold(is_free())
+        return self._hold(_taken())
 
     def keep(self) -> None:
         """Renew when it is time. Raises LeaseLost when another drain has taken over."""
-        if time.monotonic() - self.renewed >= pace().lease_renewal and not self._hold(
-            Webhook.lease_token == self.token
-        ):
+        if time.monotonic() - self.renewed >= pace().lease_renewal and not self._hold(_renewed()):
             raise LeaseLost
 
     def release(self) -> None:
         """Let the webhook go, unless it is another's already: whatever of ours has not begun by now never does."""
         self.ends = 0.0
         commit_without_waiting()
-        db.session.execute(
-            update(Webhook)
-            .where(Webhook.id == self.webhook_id, Webhook.lease_token == self.token)
-            .values(leased_until=None, lease_token=None)
-        )
+        db.session.execute(_released(), self._mine())
         db.session.commit()
 
     def lasts(self, seconds: float) -> bool:
         """Whether the lease surely holds for so long, by the local monotonic clock, which no one sets back."""
         return self.ends - time.monotonic() > seconds
 
-    def _hold(self, condition: ColumnElement[bool]) -> bool:
+    def _hold(self, statement: ReturningUpdate[uuid.UUID]) -> bool:
         # Read before the statement: however long that takes, the lease is never believed to be longer than it is.
         now = time.monotonic()
         commit_without_waiting()
-        held = db.session.execute(
-            update(Webhook)
-            .where(Webhook.id == self.webhook_id, condition)
-            .values(leased_until=db_now(pace().lease), lease_token=self.token)
-            .returning(Webhook.id)
-        ).one_or_none()
+        held = db.session.execute(statement, self._mine()).one_or_none()
         db.session.commit()
         if held:
             self.ends, self.renewed = now + pace().lease, now
         return held is not None
+
+    def _mine(self) -> dict[str, object]:
+        return {"it": self.webhook_id, "holder": self.token}
+
+
+@prepared
+def _taken() -> ReturningUpdate[uuid.UUID]:
+    return _held(is_free())
+
+
+@prepared
+def _renewed() -> ReturningUpdate[uuid.UUID]:
+    return _held(Webhook.lease_token == bindparam("holder"))
+
+
+@prepared
+def _released() -> Update:
+    mine = (Webhook.id == bindparam("it"), Webhook.lease_token == bindparam("holder"))
+    free = update(Webhook).where(*mine).values(leased_until=None, lease_token=None)
+    return free.execution_options(synchronize_session=False)
+
+
+def _held(condition: ColumnElement[bool]) -> ReturningUpdate[uuid.UUID]:
+    new = {"leased_until": db_now(pace().lease), "lease_token": bindparam("holder")}
+    chosen = update(Webhook).where(Webhook.id == bindparam("it"), condition).values(new)
+    return chosen.returning(Webhook.id).execution_options(synchronize_session=False)

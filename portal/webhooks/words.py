@@ -22,6 +22,8 @@ MOST = 60
 """Words of one change, or of one search, at most."""
 BACKWARDS = "\x00"
 """Begins a number that is written backwards, so that its last digits find it too."""
+NEW_ON_SQLITE = sqlite.insert(SearchWord).on_conflict_do_nothing()
+NEW_ON_POSTGRESQL = postgresql.insert(SearchWord).on_conflict_do_nothing()
 _PIECE = re.compile(r"\w+")
 _NUMBER = re.compile(r"[+(\d][\d\s()./-]*")
 
@@ -29,9 +31,8 @@ _NUMBER = re.compile(r"[+(\d][\d\s()./-]*")
 def remember(workspace_id: uuid.UUID, contact_id: uuid.UUID, texts: Iterable[str]) -> None:
     """Let the contact be found by these texts, and still by those of before; one statement."""
     rows = [{"workspace_id": workspace_id, "contact_id": contact_id, "word": word} for word in folded(texts)]
-    insert = sqlite.insert if is_sqlite() else postgresql.insert
     if rows:
-        db.session.execute(insert(SearchWord).values(rows).on_conflict_do_nothing())
+        db.session.execute(NEW_ON_SQLITE if is_sqlite() else NEW_ON_POSTGRESQL, rows)
 
 
 def folded(texts: Iterable[str]) -> list[bytes]:
