@@ -1,7 +1,10 @@
 """The database and Flask's other extensions, made once and bound in `create_app`; date-times that are always UTC."""
 
+import random
+import time
 from datetime import UTC, datetime
 from enum import StrEnum
+from sqlite3 import SQLITE_BUSY
 from sqlite3 import Connection as SQLiteConnection
 from typing import Any
 
@@ -14,11 +17,14 @@ from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 from sqlalchemy import Connection, DateTime, Dialect, Engine, Enum, Float, MetaData, event, literal, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
+
+from .config import BUSY_SECONDS
 
 READING = "portal_reading"
 WITHOUT_WAITING = text("SET LOCAL synchronous_commit TO OFF")
@@ -110,7 +116,32 @@ def _begin_sqlite(connection: Connection) -> None:
     if connection.dialect.name == "sqlite":
         looking = has_request_context() and request.method in SAFE_METHODS
         reading = looking or connection.get_execution_options().get(READING, False)
-        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+        if reading:
+            connection.exec_driver_sql("BEGIN")
+        else:
+            _begin_writing(connection)
+
+
+def _begin_writing(connection: Connection) -> None:
+    """Take the write lock, looking for it every few milliseconds: SQLite itself soon looks ten times a second only,
+    and then misses each short moment in which a busy worker lets it go."""
+    until = time.monotonic() + BUSY_SECONDS
+    connection.exec_driver_sql("PRAGMA busy_timeout = 0")
+    try:
+        while not _has_begun(connection, until):
+            time.sleep(random.uniform(0.001, 0.004))  # noqa: S311 - no secret
+    finally:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {1000 * BUSY_SECONDS}")
+
+
+def _has_begun(connection: Connection, until: float) -> bool:
+    try:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    except OperationalError as error:
+        if getattr(error.orig, "sqlite_errorcode", None) != SQLITE_BUSY or time.monotonic() > until:
+            raise
+        return False
+    return True
 
 
 # Models derive from Base and not from db.Model, which is not typed; both share the metadata.

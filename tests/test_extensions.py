@@ -1,10 +1,16 @@
 """Transactions that only read leave SQLite's one write lock to others."""
 
+import queue
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context
+from pathlib import Path
 
 from flask import Flask
+from sqlalchemy import create_engine
 
+from portal.config import BUSY_SECONDS
 from portal.extensions import begin_reading, db
 from portal.webhooks import engine
 from tests.webhooks.making import make_event, make_webhook, make_workspace
@@ -24,3 +30,29 @@ def test_a_drain_looks_for_work_while_somebody_writes(app: Flask) -> None:
     with ThreadPoolExecutor(1) as other:
         assert other.submit(Context().run, look).result()
     db.session.rollback()
+
+
+def test_a_writer_soon_gets_its_turn_beside_one_that_hardly_lets_go(tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path / 'portal.db'}", connect_args={"timeout": BUSY_SECONDS})
+    turns: queue.SimpleQueue[None] = queue.SimpleQueue()
+    is_over, passed = threading.Event(), 0
+
+    def hog() -> None:
+        while not is_over.is_set():
+            with engine.begin():
+                turns.put(None)
+                time.sleep(0.02)
+            time.sleep(0.001)
+
+    with ThreadPoolExecutor(1) as other:
+        done = other.submit(hog)
+        for _ in range(5):
+            turns.get()
+            with engine.begin():
+                while not turns.empty():
+                    turns.get()
+                    passed += 1
+        is_over.set()
+    engine.dispose()
+    assert done.exception() is None
+    assert passed < 40, "it looked so seldom that it missed the short gaps"
