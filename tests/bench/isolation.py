@@ -19,7 +19,7 @@ WORKERS = 2
 RECEIVERS = 10
 EVENTS = 5000
 """Healthy ones, in each case."""
-RATE = 30
+RATE = 40
 """Events a second to all receivers together, well below what the machine can take: backlogs are not measured here."""
 ROUNDS = 2
 """Healthy and afflicted take turns so often."""
