@@ -152,6 +152,6 @@ def test_an_open_log_asks_one_query_that_an_index_answers(app: Flask) -> None:
     fill_log([make_webhook(space)], 5_000)
     with statements() as sent:
         assert len(search.pulse(space)) == search.CHANGES + 1
-    [query] = [one for one in sent if not one[0].startswith("BEGIN")]
+    [query] = [one for one in sent if not one[0].startswith(("BEGIN", "PRAGMA"))]
     assert scans(*query) == []
     assert "ix_delivery_workspace_id_updated_at" in "\n".join(plan_of(*query))
