@@ -5,7 +5,7 @@ READY := .venv/ready
 READY_DEV := .venv/ready-dev
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run receive test chaos check screenshots bench clean
+.PHONY: help run receive test chaos plans check screenshots bench clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -23,9 +23,10 @@ test: $(READY_DEV) ## Run all tests, on SQLite, PostgreSQL, Valkey and a real br
 	$(BIN)/pytest -n 3 --dist loadgroup
 
 chaos: $(READY_DEV) ## Kill, suspend and empty for 15 minutes: is anything lost? (SEED=42 repeats a run)
-	@echo "What the engine asks, with 1,000,000 deliveries in the log and 100,000 waiting:"
-	PLAN_LOG=1000000 $(BIN)/pytest -q tests/webhooks/test_plans.py -k engine
 	@$(BIN)/python -m tests.chaos
+
+plans: $(READY_DEV) ## Read how both databases answer the engine with 1,000,000 deliveries, 100,000 waiting
+	PLAN_LOG=1000000 $(BIN)/pytest -v tests/webhooks/test_plans.py -k engine
 
 check: $(READY_DEV) ## Format, lint, check types and imports
 	$(BIN)/ruff format .

@@ -16,7 +16,7 @@ from .docs import views as docs
 from .extensions import csrf, db, limiter, login, migrate
 from .sandbox import views as sandbox
 from .webhooks import bulk_views as bulk
-from .webhooks import delivery, publisher, samples
+from .webhooks import alarms, delivery, publisher, samples
 from .webhooks import present as contacts_of_webhooks
 from .webhooks import views as webhooks
 
@@ -40,7 +40,7 @@ def create_app(settings: Mapping[str, Any] | None = None) -> Flask:
     web.init_app(app)
     jobs.init_app(app)
     publisher.init_app(app)
-    samples.init_app(app, payload.sample)
+    samples.init_app(app, lambda: payload.sample() | alarms.sample_bodies())
     contacts_of_webhooks.init_app(app, present.SOURCE)
     for feature in (overview, accounts, contacts, webhooks, delivery, bulk, sandbox, docs, health):
         app.register_blueprint(feature.blueprint)

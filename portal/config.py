@@ -57,6 +57,8 @@ def load(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
         "SIGNUP": _one_of(environ, "PORTAL_SIGNUP", ("first", "open")),
         # The address that people and receivers see; without it, the one that the browser asked for.
         "URL": environ.get("PORTAL_URL", "").rstrip("/"),
+        # Where letters go out; without it none are written.
+        "SMTP_URL": environ.get("SMTP_URL", ""),
         "PROXIES": _whole_number(environ, "PORTAL_PROXIES", 0),
         "TRUSTED_HOSTS": _words(environ.get("PORTAL_HOSTS", "")) or None,
         # A fixed window would let twice as many tries through around its edge.

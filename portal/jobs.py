@@ -22,7 +22,8 @@ from rq.timeouts import TimerDeathPenalty
 
 QUEUE = "portal"
 DRAIN, BULK = "portal.webhooks.tasks.drain", "portal.webhooks.bulk.work"
-ALLOWED = {DRAIN, BULK}
+ALARMS, MAIL = "portal.webhooks.alarms.look", "portal.mail.post"
+ALLOWED = {DRAIN, BULK, ALARMS, MAIL}
 BELL_SECONDS = 60
 """A bell that nobody answers is forgotten after this long, so that it can ring again."""
 JOB_SECONDS = 120

@@ -15,7 +15,7 @@ from .extensions import db, utcnow
 from .sandbox import service as sandbox
 from .sandbox.models import SandboxRequest
 from .web import go, page, say, wants_fragment
-from .webhooks import exact, live, readings, samples, sentences
+from .webhooks import exact, live, problems, readings, samples, sentences
 from .webhooks.live import Live
 from .webhooks.models import Delivery, EventType, Status, Trigger
 
@@ -106,6 +106,7 @@ def _facts() -> dict[str, Any]:
         "webhooks": [(webhook, sentences.mood(webhook)) for webhook in webhooks],
         "figures": readings.read(webhooks),
         "latest": _latest(LATEST),
+        "problems": problems.of(webhooks),
     }
 
 

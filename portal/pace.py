@@ -41,6 +41,9 @@ class Pace:
     )
     pause_after: float = _setting(5 * 86400.0, "A webhook that only fails for so long is paused ...")
     pause_after_failures: int = _setting(10, "... if so many attempts failed meanwhile.")
+    warn_after: tuple[float, ...] = _setting(
+        (3600, 86400, 4 * 86400), "When a webhook has only failed for so long, an alarm is raised."
+    )
     lease: float = _setting(30.0, "How long a drain holds its webhook; after a kill, others wait for its end.")
     lease_renewal: float = _setting(5.0, "How often it renews that.")
     slice: float = _setting(5.0, "A drain hands over after this ...")

@@ -5,7 +5,7 @@ from typing import Any
 
 from ..contacts.payload import sample
 from ..contacts.schema import body_schema
-from ..webhooks.models import EventType, Trigger
+from ..webhooks.models import CONTACT_EVENTS, EventType, Trigger
 
 VERSION = "1.0.0"
 """Of the contract: receivers rely on it, so it changes only with the bodies or headers."""
@@ -19,7 +19,7 @@ HEADERS: dict[str, dict[str, Any]] = {
         "pattern": "^v1,[A-Za-z0-9+/=]+( v1,[A-Za-z0-9+/=]+)*$",
         "description": "One signature, or two with a space between while a secret is being changed.",
     },
-    "x-cloudcx-event": {"enum": list(map(str, EventType)), "description": "The event type, as in the body."},
+    "x-cloudcx-event": {"enum": list(map(str, CONTACT_EVENTS)), "description": "The event type, as in the body."},
     "x-cloudcx-attempt": {"pattern": "^[0-9]+$", "description": "The number of this attempt, from 1."},
     "x-cloudcx-trigger": {
         "enum": list(map(str, Trigger)),
@@ -34,7 +34,7 @@ HEADERS: dict[str, dict[str, Any]] = {
 
 def document() -> dict[str, Any]:
     """The whole document."""
-    messages = {event_type.value: _message(event_type) for event_type in EventType}
+    messages = {event_type.value: _message(event_type) for event_type in CONTACT_EVENTS}
     names = [{"$ref": f"#/channels/contacts/messages/{name}"} for name in messages]
     return {
         "asyncapi": "3.0.0",
@@ -62,7 +62,7 @@ def document() -> dict[str, Any]:
         "components": {
             "messages": messages,
             "messageTraits": {"signed": {"headers": _headers()}},
-            "schemas": {event_type.value: _payload(event_type) for event_type in EventType},
+            "schemas": {event_type.value: _payload(event_type) for event_type in CONTACT_EVENTS},
         },
     }
 

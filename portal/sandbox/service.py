@@ -10,7 +10,7 @@ from sqlalchemy import Select, delete, select
 from ..accounts.models import SandboxMode, Workspace
 from ..extensions import db
 from ..webhooks import publisher, signing
-from ..webhooks.models import EventType, PauseReason, State, Webhook
+from ..webhooks.models import CONTACT_EVENTS, PauseReason, State, Webhook
 from ..webhooks.readings import living
 from ..webhooks.verifying import verify
 from .models import SandboxRequest
@@ -49,7 +49,7 @@ def point_webhook(workspace: Workspace, address: str, actor: str) -> None:
         secret = signing.seal(signing.new_secret())
         db.session.add(
             Webhook(
-                workspace_id=workspace.id, url=address, event_types=list(EventType), secret=secret, created_by=actor,
+                workspace_id=workspace.id, url=address, event_types=list(CONTACT_EVENTS), secret=secret, created_by=actor,
                 description="Sandbox receiver",
             )
         )  # fmt: skip

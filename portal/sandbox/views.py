@@ -14,7 +14,7 @@ from ..web import address_of, go, page, wants_fragment
 from ..webhooks import exact, live, readings, sentences
 from ..webhooks.forms import URL_WARNING, WebhookForm
 from ..webhooks.live import Live
-from ..webhooks.models import Delivery, EventType, Webhook
+from ..webhooks.models import CONTACT_EVENTS, Delivery, Webhook
 from ..webhooks.sentences import Note, Pill
 from ..webhooks.views import form_page
 from . import service
@@ -85,7 +85,7 @@ def set_mode() -> Response | BaseResponse | tuple[str, int]:
 @blueprint.get("/apps/sandbox/webhook")
 def fill() -> BaseResponse | str:
     """The form of a new webhook with the sandbox's URL typed in; to htmx only that field, so that nothing is lost."""
-    everything = dict.fromkeys((event_type.name.lower() for event_type in EventType), True)
+    everything = dict.fromkeys((event_type.name.lower() for event_type in CONTACT_EVENTS), True)
     form = WebhookForm(formdata=None, data={"url": own_address(), **everything})
     if wants_fragment():
         return render_template("webhooks/_url.html", form=form, warning=URL_WARNING)

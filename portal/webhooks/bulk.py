@@ -20,7 +20,7 @@ from ..extensions import UTCDateTime, db, utcnow
 from ..pace import pace
 from . import engine, publisher
 from .filters import Filters
-from .models import Delivery, Event, EventType, State, Status, Subject, Webhook
+from .models import CONTACT_EVENTS, Delivery, Event, State, Status, Subject, Webhook
 from .worker_models import Bulk, BulkKind
 
 REPLAY_DAYS = (1, 3, 7, 30)
@@ -229,7 +229,7 @@ def _past(bulk: Bulk, webhook: Webhook) -> list[ColumnElement[bool]]:
     return [
         Event.workspace_id == bulk.workspace_id,
         Event.created_at.between(bulk.since, bulk.created_at),
-        Event.type.in_([EventType(word) for word in webhook.event_types]),
+        Event.type.in_([kind for kind in CONTACT_EVENTS if kind in webhook.event_types]),
         Event.is_test.is_(False),
     ]
 

@@ -8,7 +8,7 @@ from wtforms.validators import ValidationError
 
 from ..fields import Form, long_text, text
 from . import signing
-from .models import EventType, Webhook
+from .models import ALARMS, CONTACT_EVENTS, EventType, Webhook
 from .outbound import HeadersRefused, UrlRefused, check_url, parse_headers
 
 URL_HINT = "Starts with http:// or https://. It should answer 2xx within 15 s."
@@ -39,6 +39,9 @@ class WebhookForm(Form):
     created = BooleanField(EventType.CREATED, name=EventType.CREATED)
     updated = BooleanField(EventType.UPDATED, name=EventType.UPDATED)
     deleted = BooleanField(EventType.DELETED, name=EventType.DELETED)
+    failing = BooleanField(EventType.FAILING, name=EventType.FAILING)
+    paused = BooleanField(EventType.PAUSED, name=EventType.PAUSED)
+    recovered = BooleanField(EventType.RECOVERED, name=EventType.RECOVERED)
     url = text("URL", MAX_URL, may_be_used, description=URL_HINT)
     description = text("Description", 200)
     headers = long_text("Custom headers", MAX_HEADER_TEXT, can_be_sent, description="One per line, name: value.")
@@ -52,8 +55,17 @@ class WebhookForm(Form):
 
     @property
     def choices(self) -> dict[EventType, BooleanField]:
-        """The checkbox of each event type, in their order."""
-        return {event_type: self[event_type.name.lower()] for event_type in EventType}
+        """The checkbox of each event type of contacts, in their order."""
+        return {event_type: self[event_type.name.lower()] for event_type in CONTACT_EVENTS}
+
+    @property
+    def alarms(self) -> dict[EventType, BooleanField]:
+        """The checkbox of each event type of the webhooks themselves."""
+        return {event_type: self[event_type.name.lower()] for event_type in ALARMS}
+
+    @property
+    def wants_alarms(self) -> bool:
+        return any(box.data for box in self.alarms.values())
 
     @property
     def warns(self) -> bool:
@@ -62,12 +74,12 @@ class WebhookForm(Form):
 
     def validate_created(self, _field: Any) -> None:
         """The first checkbox carries what is wrong with the choice as a whole."""
-        if not any(box.data for box in self.choices.values()):
+        if not any(box.data for box in (self.choices | self.alarms).values()):
             raise ValidationError("Choose at least one event type.")
 
     def fill(self, webhook: Webhook) -> None:
         """Write what the form holds to the webhook."""
         webhook.url = self.url.data
         webhook.description = self.description.data or None
-        webhook.event_types = [event_type.value for event_type, box in self.choices.items() if box.data]
+        webhook.event_types = [event_type.value for event_type, box in (self.choices | self.alarms).items() if box.data]
         webhook.headers = signing.seal_headers(parse_headers(self.headers.data or ""))

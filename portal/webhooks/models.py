@@ -26,11 +26,24 @@ from ..extensions import Base, utcnow
 
 
 class EventType(StrEnum):
-    """What happens to contacts, by its name on the wire."""
+    """What happens to contacts, and to the webhooks themselves, by its name on the wire."""
 
     CREATED = "ContactCreated"
     UPDATED = "ContactUpdated"
     DELETED = "ContactDeleted"
+    FAILING = "WebhookFailing"
+    PAUSED = "WebhookPaused"
+    RECOVERED = "WebhookRecovered"
+
+    @property
+    def is_alarm(self) -> bool:
+        """Whether it is about a webhook and not about contacts."""
+        return self in ALARMS
+
+
+CONTACT_EVENTS = (EventType.CREATED, EventType.UPDATED, EventType.DELETED)
+ALARMS = (EventType.FAILING, EventType.PAUSED, EventType.RECOVERED)
+"""Of one webhook, told to the others; see `alarms`."""
 
 
 class State(StrEnum):
@@ -110,6 +123,9 @@ class Webhook(Base):
     failing_since: Mapped[datetime | None]
     probe_at: Mapped[datetime | None]
     """Nothing is sent before this time: the breaker is open, or the receiver asked for a pause."""
+    alarm: Mapped[int] = mapped_column(default=0)
+    """The last alarm that was raised about it and not taken back; 0 when all is well. See `alarms`."""
+    alarm_at: Mapped[datetime | None]
 
     @property
     def is_active(self) -> bool:
@@ -161,6 +177,10 @@ def _type_of_event(context: Any) -> EventType:
     return found
 
 
+TROUBLED = "last_failure IS NOT NULL AND status <> 'succeeded' AND status <> 'canceled'"
+"""SQL over Delivery: it has failed, and its receiver still lacks it. In the words of its index."""
+
+
 def _log(name: str, *columns: str, where: str = "") -> Index:
     """An index of a workspace's deliveries in the order of the log: of all of them, or of the few that are special."""
     only = text(where) if where else None
@@ -189,6 +209,8 @@ class Delivery(Base):
         _log("ix_delivery_log_special", where="trigger <> 'automatic' OR last_trigger <> 'automatic'"),
         _log("ix_delivery_log_retried", where="attempts > 1"),
         _log("ix_delivery_log_slow", where="last_duration_ms >= 1000"),
+        Index("ix_delivery_problem", "webhook_id", "last_failure", "last_status", "status", "failing_since",
+              sqlite_where=text(TROUBLED), postgresql_where=text(TROUBLED)),
         Index(None, "workspace_id", "updated_at"),
         Index(None, "seq", unique=True),
     )  # fmt: skip

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from .. import jobs
 from ..extensions import db, db_now, utcnow
-from . import breaker, engine, lanes, samples, signing, words
+from . import breaker, engine, lanes, samples, sentences, signing, words
 from .models import (
     Delivery,
     Event,
@@ -54,15 +54,7 @@ def publish(workspace_id: uuid.UUID, event_type: EventType, body: bytes, about: 
     event = _record(workspace_id, event_type, body, about, actor)
     for one in about:
         words.remember(workspace_id, one.contact_id, (one.number, one.label, *one.known_by))
-    # Nobody may delete a webhook between here and the commit, or its new delivery would wait for ever.
-    takers = db.session.scalars(_takers(workspace_id).with_for_update(read=True, key_share=True))
-    wanted = [webhook.id for webhook in takers if event_type in webhook.event_types]
-    contacts = [one.contact_id for one in about]
-    if wanted:
-        fields = {"workspace_id": workspace_id, "event_id": event.id, "event_type": event_type}
-        lanes.enter({Delivery(webhook_id=key, **fields): contacts for key in wanted})
-    for key in wanted:
-        ring_after_commit(key)
+    _send_to(event, _wanting(workspace_id, event_type), [one.contact_id for one in about])
     return event
 
 
@@ -86,6 +78,14 @@ def history_of(
     for delivery in db.session.scalars(select(Delivery).where(Delivery.event_id.in_(caused)).order_by(Delivery.seq)):
         caused[delivery.event_id].append(delivery)
     return [(event, subject, caused[event.id]) for event, subject in rows]
+
+
+def tell(webhook: Webhook, event_type: EventType, body: bytes, actor: str) -> Event:
+    """Publish an alarm about a webhook to the others of its workspace that ask for it, in their order."""
+    about = About(webhook.id, "", sentences.place(webhook.url))
+    event = _record(webhook.workspace_id, event_type, body, [about], actor)
+    _send_to(event, [taker for taker in _wanting(webhook.workspace_id, event_type) if taker != webhook.id], [webhook.id])
+    return event
 
 
 def send_test(webhook: Webhook, event_type: EventType, actor: str) -> Delivery:
@@ -198,6 +198,21 @@ def _forget(session: Session) -> None:
 
 def _takers(workspace_id: uuid.UUID) -> Any:
     return select(Webhook).where(Webhook.workspace_id == workspace_id, Webhook.state != State.DELETED)
+
+
+def _wanting(workspace_id: uuid.UUID, event_type: EventType) -> list[uuid.UUID]:
+    """The webhooks that such an event goes to. None can be deleted before the commit: its delivery would be stranded."""
+    takers = db.session.scalars(_takers(workspace_id).with_for_update(read=True, key_share=True))
+    return [webhook.id for webhook in takers if event_type in webhook.event_types]
+
+
+def _send_to(event: Event, webhooks: Sequence[uuid.UUID], lane_of: Sequence[uuid.UUID]) -> None:
+    """One pending delivery each, at the tails of these lanes."""
+    fields = {"workspace_id": event.workspace_id, "event_id": event.id, "event_type": event.type}
+    if webhooks:
+        lanes.enter({Delivery(webhook_id=key, **fields): lane_of for key in webhooks})
+    for key in webhooks:
+        ring_after_commit(key)
 
 
 def _record(

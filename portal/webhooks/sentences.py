@@ -19,6 +19,9 @@ ABOUT = {
     EventType.CREATED: "When a contact is created, by hand, by import or by the system.",
     EventType.UPDATED: "When a field or a tag of a contact changes.",
     EventType.DELETED: "When a contact is deleted or merged into another. Sends ids only.",
+    EventType.FAILING: "When another webhook has only failed for a while.",
+    EventType.PAUSED: "When another webhook is paused, by a person or because it only fails.",
+    EventType.RECOVERED: "When its receiver takes deliveries again.",
 }
 _PAUSED = {
     PauseReason.PERSON: "Paused by hand",
@@ -149,6 +152,8 @@ def what(event: Event) -> str:
     """What was done and by whom: "Lead stage and Owner changed by Jon Park"."""
     if event.is_test:
         return f"Test sent by {event.actor}"
+    if event.type.is_alarm:
+        return f"{_spaced(event.type)}, told by {event.actor}"
     if event.type != EventType.UPDATED:
         return f"{'Created' if event.type == EventType.CREATED else 'Deleted'} by {event.actor}"
     names = list(dict.fromkeys(_spaced(key) for subject in event.subjects for key in subject.changes))

@@ -11,11 +11,10 @@ from ..accounts.service import own, own_or_404, person, workspace
 from ..extensions import db
 from ..pace import pace
 from ..web import go, page, say, wants_fragment
-from . import bulk, exact, live, publisher, readings, samples, sentences, signing
+from . import alarms, bulk, exact, live, problems, publisher, readings, samples, sentences, signing
 from .forms import URL_WARNING, WebhookForm
 from .live import Live
 from .models import Delivery, EventType, PauseReason, State, Status, Webhook
-from .sentences import Note
 
 blueprint = Blueprint("webhooks", __name__)
 
@@ -23,6 +22,12 @@ SAVED, FAILED = 201, 422
 LATEST = 10
 """Deliveries on the page of a webhook; the log has the others."""
 CARD_PACE = "5s"
+
+
+@blueprint.app_context_processor
+def _alarms() -> dict[str, Any]:
+    """What every page of a signed-in person may ask for: the webhooks about which an alarm stands."""
+    return {"standing_alarms": lambda: alarms.standing(workspace().id), "situation_of": sentences.situation}
 
 
 @blueprint.get("/apps")
@@ -179,7 +184,11 @@ def _card(webhooks: list[Webhook]) -> dict[str, Any]:
         count[0] += 1
         count[1] += figures[webhook.id].waiting
     sent = [reading.last_sent for reading in figures.values() if reading.last_sent]
-    return {"counts": {pill: count for pill, count in counts.items() if count[0]}, "last_sent": max(sent, default=None)}
+    return {
+        "counts": {pill: count for pill, count in counts.items() if count[0]},
+        "last_sent": max(sent, default=None),
+        "problems": problems.of(webhooks),
+    }
 
 
 def _list() -> dict[str, Any]:
@@ -204,7 +213,7 @@ def _facts(webhook: Webhook, version: str) -> dict[str, Any]:
         "all_attempts": pace().attempts,
         "whole_schedule": sentences.span(pace().whole_schedule),
         "latest": latest,
-        "trouble": _trouble(webhook),
+        "problems": problems.of([webhook]),
         "headers": signing.custom_headers(webhook),
         "secret_end": signing.unseal(webhook.secret)[-4:],
         "rotating": webhook.old_secret_until if len(signing.secrets_of(webhook)) > 1 else None,
@@ -216,14 +225,6 @@ def _next_try(webhook: Webhook, reading: readings.Reading) -> datetime | None:
     if not webhook.is_active or webhook.failing_since is None:
         return None
     return webhook.probe_at or reading.next_due
-
-
-def _trouble(webhook: Webhook) -> Note | None:
-    """Why it fails and what to do about it, by its last failure."""
-    if webhook.failing_since is None or not webhook.failed_ids:
-        return None
-    failed = db.session.get(Delivery, UUID(webhook.failed_ids[-1]))
-    return sentences.advice(failed) if failed else None
 
 
 def _test_part(delivery: Delivery) -> Response:

