@@ -125,11 +125,11 @@ def record(token: str, answers: Sequence[tuple[Letter, Result]]) -> bool:
 def mend() -> int:
     """Give a due time to heads that have none; returns how many. There are none unless something went wrong.
 
-    What never failed is due at once: if its time lies ahead, the clock was set back meanwhile.
+    What is to wait for longer than the schedule says is due, too: the clock was set back meanwhile.
     """
     active = select(Webhook.id).where(Webhook.state == State.ACTIVE)  # by webhook: so goes the index of what is due
     ahead = (_is(Status.PENDING), Delivery.webhook_id.in_(active), Delivery.due_at > db_now(CLOCK_DRIFT))
-    db.session.execute(_due_now(update(Delivery).where(*ahead, Delivery.step == 0)))
+    db.session.execute(_due_now(update(Delivery).where(*ahead, _is_impossible())))
     return lanes.mend()
 
 
@@ -226,6 +226,12 @@ def _is_reached() -> ColumnElement[bool]:
     impossible = Webhook.probe_at > db_now(2 * max(RETRY_AFTER_LIMIT, pace().last_probe))  # the clock was set back
     reached = or_(Webhook.probe_at.is_(None), Webhook.probe_at <= db_now(), impossible)
     return and_(Webhook.state == State.ACTIVE, reached)
+
+
+def _is_impossible() -> ColumnElement[bool]:
+    """SQL over Delivery: no schedule lets it wait for so long."""
+    longest = enumerate(CLOCK_DRIFT + delay * (1 + pace().retry_jitter) for delay in pace().retry_schedule)
+    return or_(*(and_(Delivery.step == step, Delivery.due_at > db_now(delay)) for step, delay in longest))
 
 
 def _letter(delivery: Delivery, probing: bool, was_due: bool) -> Letter:

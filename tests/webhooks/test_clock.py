@@ -10,7 +10,7 @@ from portal.pace import Pace
 from portal.webhooks import engine
 from portal.webhooks.lease import Lease
 from portal.webhooks.models import Webhook
-from tests.webhooks.driving import claim, refusal
+from tests.webhooks.driving import claim
 from tests.webhooks.making import delivery_of, make_event, make_webhook, make_workspace
 
 HOUR = timedelta(hours=1)
@@ -44,15 +44,16 @@ def test_an_open_breaker_asks_again(webhook: Webhook) -> None:
     assert engine.has_work(webhook.id)
 
 
-def test_what_never_failed_is_due_and_what_failed_waits_for_its_retry(webhook: Webhook) -> None:
+def test_what_would_wait_for_longer_than_the_schedule_says_is_due(webhook: Webhook) -> None:
     lease = Lease(webhook.id)
     assert lease.take()
-    tried = make_event(webhook.workspace_id)
-    engine.record(lease.token, [(claim(webhook)[0], refusal())])
-    fresh = make_event(webhook.workspace_id)
-    for event in (fresh, tried):
-        delivery_of(event, webhook).due_at = utcnow() + HOUR
+    tried, late, fresh = (make_event(webhook.workspace_id) for _ in range(3))
+    for event, step, wait in ((tried, 4, 7200), (late, 2, 7200), (fresh, 0, 7200)):
+        delivery = delivery_of(event, webhook)
+        delivery.step, delivery.due_at = step, utcnow() + timedelta(seconds=wait)
+    webhook.width = 3
     db.session.commit()
-    assert engine.mend() == 0, "neither is stranded"
+    assert Pace().retry_schedule[4] == 7200
+    assert engine.mend() == 0, "none is stranded"
     db.session.commit()
-    assert [letter.headers["webhook-id"] for letter in claim(webhook)] == [fresh.id]
+    assert {letter.headers["webhook-id"] for letter in claim(webhook)} == {late.id, fresh.id}
