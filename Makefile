@@ -38,9 +38,9 @@ screenshots: $(READY_DEV) ## Take pictures of the key screens, and the moving on
 	@$(BIN)/python tests/browser.py
 	$(BIN)/python -m tests.e2e.screenshots
 
-bench: $(READY_DEV) ## Measure speed and size, and write docs/performance.md
+bench: $(READY_DEV) ## Measure speed and size, and write docs/performance.md (ROWS="log" for some)
 	@$(BIN)/python tests/browser.py
-	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m tests.bench $(ROWS)
 
 clean: ## Remove what was installed, and keep all data
 	rm -rf .venv static/vendor

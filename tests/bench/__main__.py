@@ -1,12 +1,16 @@
 """`make bench` measures what is promised about speed and size, prints it, and writes docs/performance.md.
 
-A row is a module with `measure(chromium) -> str`: it prints how it gets on and returns its part of the page.
+A row is a module with `measure(chromium) -> str`: it prints how it gets on and returns its part of the page. With
+ROWS="isolation log" only those are measured; the others' parts stay as they were, each with its day.
 """
 
 import os
 import platform
+import re
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType
 
 from playwright.sync_api import sync_playwright
 
@@ -15,11 +19,10 @@ from tests.browser import find
 from tests.e2e.conftest import FLAGS
 
 PAGE = Path("docs/performance.md")
-ROWS = (save_to_green.measure, log.measure, isolation.measure, workers.measure, outbound.measure, weights.measure)
+MODULES = (save_to_green, log, isolation, workers, outbound, weights)
+ROWS = {module.__name__.rpartition(".")[2]: module for module in MODULES}
 BEGINNING = """# Performance
-Written by `make bench`, which measures a real installation (web and worker processes) on this machine's loopback.
-
-Machine: {machine}. Its load was {before:.1f} at the start and {after:.1f} at the end.
+Written by `make bench`, which measures a real installation (web and worker processes) on one machine's loopback.
 """
 
 
@@ -34,20 +37,36 @@ def load() -> float:
 
 
 def main() -> None:
-    path = find()
+    chosen, path = sys.argv[1:] or list(ROWS), find()
+    if unknown := set(chosen) - ROWS.keys():
+        sys.exit(f"No such row: {', '.join(sorted(unknown))}. There are {', '.join(ROWS)}.")
     if not path:
         sys.exit("No Chromium on this machine.")
-    parts, before = [], load()
-    print(f"{machine()}, load {before:.1f}")
+    print(f"{machine()}, load {load():.1f}")
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        for measure in ROWS:
-            parts.append(measure(chromium))
-            print(f"\n\n{parts[-1]}")
+        for name in chosen:
+            add(measured(ROWS[name], chromium))
         chromium.close()
-    beginning = BEGINNING.format(machine=machine(), before=before, after=load())
-    PAGE.write_text("\n".join([beginning, *parts]))
     print(f"Written to {PAGE}")
+
+
+def measured(module: ModuleType, chromium: object) -> str:
+    """A row's part of the page, with when and on what it was measured."""
+    before = load()
+    heading, rest = module.measure(chromium).split("\n", 1)
+    day = f"{datetime.now(UTC):%-d %B %Y}"
+    part = f"{heading}\n*{day}; {machine()}; load {before:.1f} at the start.*\n\n{rest.strip()}\n"
+    print(f"\n\n{part}")
+    return part
+
+
+def add(part: str) -> None:
+    """Put the part in the place of the one with its heading, or at the end."""
+    old = re.split(r"^(?=## )", PAGE.read_text(), flags=re.MULTILINE)[1:] if PAGE.exists() else []
+    heading = part.split("\n", 1)[0]
+    parts = {text.split("\n", 1)[0]: text.strip() + "\n" for text in old} | {heading: part}
+    PAGE.write_text("\n".join([BEGINNING, *parts.values()]))
 
 
 if __name__ == "__main__":
