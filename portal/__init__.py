@@ -15,8 +15,8 @@ from .contacts import views as contacts
 from .docs import views as docs
 from .extensions import csrf, db, limiter, login, migrate
 from .sandbox import views as sandbox
-from .webhooks import bulk_views as bulk
 from .webhooks import alarms, delivery, publisher, samples
+from .webhooks import bulk_views as bulk
 from .webhooks import present as contacts_of_webhooks
 from .webhooks import views as webhooks
 

@@ -55,7 +55,7 @@ def post(letter_id: str) -> None:
     """Send one letter, unless another worker does. The RQ job behind the bell."""
     claim = update(Letter).where(Letter.id == uuid.UUID(letter_id), _is_due()).values(tried_at=db_now())
     found = db.session.scalars(claim.returning(Letter)).one_or_none()
-    letter = found and _message(found)
+    letter = _message(found) if found else None
     db.session.commit()  # no connection to the database is held while the mail server thinks
     if letter is None:
         return

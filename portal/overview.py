@@ -15,7 +15,7 @@ from .extensions import db, utcnow
 from .sandbox import service as sandbox
 from .sandbox.models import SandboxRequest
 from .web import go, page, say, wants_fragment
-from .webhooks import exact, live, problems, readings, samples, sentences
+from .webhooks import charts, exact, live, problems, readings, samples, sentences
 from .webhooks.live import Live
 from .webhooks.models import Delivery, EventType, Status, Trigger
 
@@ -23,6 +23,8 @@ blueprint = Blueprint("overview", __name__)
 
 DAY = timedelta(hours=24)
 LATEST = 5
+FACTS = "facts"
+PACE = "5s"
 SHOWN_HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature", "x-cloudcx-event")
 SAMPLE_HEADERS = tuple(zip(SHOWN_HEADERS, ("msg_…", "seconds since 1970", "v1,…", EventType.CREATED), strict=True))
 SAMPLES = (
@@ -37,9 +39,9 @@ SAMPLES = (
 @blueprint.get("/")
 def index() -> Response | tuple[str, int]:
     """The steps until something was delivered, and while they are on the screen; else the facts."""
-    if wants_fragment() or not _delivered():
-        return _steps()
-    return page("overview/index.html", **_facts())
+    if request.args.get("of") == FACTS or (not wants_fragment() and _delivered()):
+        return _overview()
+    return _steps()
 
 
 @blueprint.post("/sample")
@@ -52,6 +54,14 @@ def add_sample() -> Response:
     db.session.commit()
     say(f"{first} {last} is added. Change or delete the contact as you like: each sends an event.")
     return go(local_path(request.args.get("next")))
+
+
+def _overview() -> Response | tuple[str, int]:
+    version = live.version(*readings.pulse(workspace().id))
+    if live.is_shown(version):
+        return live.UNCHANGED
+    part = Live(url_for("overview.index", of=FACTS, v=version), PACE)
+    return page("overview/index.html", "overview/_facts.html", part=part, **_facts())
 
 
 def _steps() -> Response | tuple[str, int]:
@@ -99,9 +109,16 @@ def _facts() -> dict[str, Any]:
     """What was sent in the last 24 h, and what there is."""
     today = _changes().where(Delivery.created_at >= utcnow() - DAY)
     counts = db.session.execute(today.with_only_columns(Delivery.status, func.count()).group_by(Delivery.status))
-    webhooks = readings.living(workspace().id)
+    webhooks, found = readings.living(workspace().id), dict.fromkeys(Status, 0) | dict(counts.all())
+    ended = found[Status.SUCCEEDED] + found[Status.FAILED]
+    p50, p95 = charts.save_to_answer(workspace().id)
     return {
-        "counts": dict.fromkeys(Status, 0) | dict(counts.all()),
+        "counts": found,
+        "success": found[Status.SUCCEEDED] / ended if ended else None,
+        "p50": p50,
+        "p95": p95,
+        # It is drawn with the page, and stays as it is while the page asks for what is new.
+        "chart": None if wants_fragment() else charts.attempts([webhook.id for webhook in webhooks]),
         "contacts": db.session.scalar(own(Contact).with_only_columns(func.count())),
         "webhooks": [(webhook, sentences.mood(webhook)) for webhook in webhooks],
         "figures": readings.read(webhooks),

@@ -9,13 +9,12 @@ from sqlalchemy.types import String
 
 from portal.extensions import Base, db, is_sqlite, utcnow
 from portal.webhooks import words
+from portal.webhooks.log_models import Mention, SearchWord
 from portal.webhooks.models import (
     Delivery,
     Event,
     EventType,
     LaneEntry,
-    Mention,
-    SearchWord,
     Status,
     Subject,
     Trigger,

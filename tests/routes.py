@@ -90,6 +90,7 @@ ROUTES = [
     change("sandbox.set_mode", form={"mode": "error"}),
     change("sandbox.use"),
     Route("webhooks.apps"),
+    Route("webhooks.charts", names="webhook"),
     Route("webhooks.edit", names="webhook"),
     Route("webhooks.index"),
     Route("webhooks.new"),

@@ -12,7 +12,7 @@ from sqlalchemy import create_engine
 
 from portal.config import BUSY_SECONDS
 from portal.extensions import begin_reading, db
-from portal.webhooks import engine
+from portal.webhooks import sendable
 from tests.webhooks.making import make_event, make_webhook, make_workspace
 
 
@@ -25,7 +25,7 @@ def test_a_drain_looks_for_work_while_somebody_writes(app: Flask) -> None:
     def look() -> bool:
         with app.app_context():
             begin_reading()
-            return engine.has_work(key)
+            return sendable.has_work(key)
 
     with ThreadPoolExecutor(1) as other:
         assert other.submit(Context().run, look).result()

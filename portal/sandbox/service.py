@@ -49,8 +49,8 @@ def point_webhook(workspace: Workspace, address: str, actor: str) -> None:
         secret = signing.seal(signing.new_secret())
         db.session.add(
             Webhook(
-                workspace_id=workspace.id, url=address, event_types=list(CONTACT_EVENTS), secret=secret, created_by=actor,
-                description="Sandbox receiver",
+                workspace_id=workspace.id, url=address, event_types=list(CONTACT_EVENTS), secret=secret,
+                created_by=actor,                description="Sandbox receiver",
             )
         )  # fmt: skip
 

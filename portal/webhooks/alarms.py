@@ -12,7 +12,7 @@ from typing import Any
 from flask import current_app
 from sqlalchemy import and_, or_, select
 
-from .. import mail
+from .. import audit, mail
 from ..accounts.models import Role
 from ..accounts.service import members
 from ..extensions import db, utcnow
@@ -23,7 +23,6 @@ from .outbound import explain
 
 PAUSED = 100
 """The alarm at a pause. Before it come those of failing: 1, 2, 3."""
-TELLER = "The portal"
 SAMPLE_ID = uuid.UUID("4f2d6d0e-5a7c-4f0b-9a55-7f6a3c9a1e20")
 SAMPLE_SINCE = 1_760_000_000_000
 
@@ -76,7 +75,9 @@ def _due(webhook: Webhook, now: datetime) -> EventType | None:
     """What there is to tell; the webhook remembers that it was told."""
     level, before = _level(webhook, now), webhook.alarm
     is_news = level > before or (before == PAUSED and level > 0)
-    is_back = level == 0 < before and webhook.answered_at is not None and webhook.answered_at > (webhook.alarm_at or now)
+    is_back = (
+        level == 0 < before and webhook.answered_at is not None and webhook.answered_at > (webhook.alarm_at or now)
+    )
     if level == before or not (is_news or is_back):
         return None
     webhook.alarm, webhook.alarm_at = level, now
@@ -87,7 +88,7 @@ def _tell(webhook: Webhook, event_type: EventType) -> None:
     waiting = readings.read([webhook])[webhook.id].waiting
     about = {"id": str(webhook.id), "url": sentences.place(webhook.url), "description": webhook.description}
     facts = {} if event_type == EventType.RECOVERED else _facts(webhook, waiting)
-    publisher.tell(webhook, event_type, _body(event_type, about, facts), TELLER)
+    publisher.tell(webhook, event_type, _body(event_type, about, facts), audit.PORTAL)
     if webhook.pause_reason == PauseReason.PERSON and event_type == EventType.PAUSED:
         return  # who did it knows
     subject, body = _letter(webhook, event_type, waiting)

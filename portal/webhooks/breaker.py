@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from sqlalchemy import ColumnElement
 
+from .. import audit
 from ..extensions import db_now, utcnow
 from ..pace import pace
 from .models import PauseReason, Webhook
@@ -45,8 +46,10 @@ def fails(webhook: Webhook, delivery_id: uuid.UUID, result: Result, was_probe: b
     _set_probe(webhook, result, was_probe)
     if result.failure == Failure.GONE:
         webhook.pause(PauseReason.GONE)
+        audit.note(audit.PORTAL, "paused, because its receiver answered 410 Gone", webhook)
     elif _only_fails(webhook):
         webhook.pause(PauseReason.FAILING)
+        audit.note(audit.PORTAL, "paused, because it only failed for days", webhook)
 
 
 def _only_fails(webhook: Webhook) -> bool:

@@ -6,6 +6,7 @@ from uuid import UUID
 from flask import Blueprint, abort, request, url_for
 from werkzeug.wrappers import Response
 
+from .. import audit
 from ..accounts.service import own, own_or_404, person, workspace
 from ..extensions import db, utcnow
 from ..web import go, page
@@ -67,6 +68,7 @@ def replay(webhook_id: UUID) -> Response:
     if days not in bulk.REPLAY_DAYS:
         abort(400)
     made = bulk.replay(webhook, utcnow() - timedelta(days=days), person().name)
+    audit.note(person().name, f"replayed {days} days" if days > 1 else "replayed 24 hours", webhook)
     db.session.commit()
     return go(url_for("bulk.show", bulk_id=made.id))
 

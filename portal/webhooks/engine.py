@@ -6,40 +6,33 @@ Locks go webhook first, then deliveries in the order of `seq`; everybody who nee
 import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from math import inf
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    Integer,
     Select,
     Update,
     and_,
     bindparam,
-    case,
-    exists,
     insert,
-    literal,
     or_,
     select,
     update,
 )
-from sqlalchemy.orm import contains_eager, lazyload
+from sqlalchemy.orm import lazyload
 
 from ..extensions import db, db_now, utcnow
 from ..pace import pace, prepared
-from . import breaker, lanes, signing
-from .lease import LeaseLost, is_free
+from . import breaker, lanes, sendable, signing
+from .lease import LeaseLost
 from .models import Attempt, Delivery, State, Status, Trigger, Webhook
-from .outbound import RETRY_AFTER_LIMIT, Failure, Result
+from .outbound import Failure, Result
 
 MASK = "••••••"
-FAR = datetime(9999, 1, 1, tzinfo=UTC)
 CLOCK_DRIFT = 5
 """Seconds by which the clocks of two database servers, one of which takes over from the other, may differ."""
-PROBE_CHOICE = 50
-"""Among so many of the longest due the next probe is chosen."""
 ATTEMPTS = insert(Attempt)
 
 
@@ -62,29 +55,6 @@ class Letter:
     started_at: datetime
 
 
-def sendable() -> ColumnElement[bool]:
-    """SQL over Delivery and Webhook: may be sent now. The one predicate of claim, last look and sweeper.
-
-    While the breaker is open any head may serve as the probe, whatever its due time.
-    """
-    due = Delivery.due_at <= case((breaker.is_open(), literal(FAR, Delivery.due_at.type)), else_=db_now())
-    return and_(_is(Status.PENDING), due, or_(_is_test(), and_(_is_reached(), lanes.is_head())))
-
-
-def waiting_webhooks() -> list[uuid.UUID]:
-    """Webhooks that have something sendable and no drain at work."""
-    mine = Delivery.webhook_id == Webhook.id
-    tested = exists().where(mine, _is(Status.PENDING), _is_test()).correlate(Webhook)
-    pending = exists().where(mine, sendable()).correlate(Webhook)
-    # What the last of these says already, said before it: no look at 100,000 rows that wait for a probe.
-    return list(db.session.scalars(select(Webhook.id).where(is_free(), or_(_is_reached(), tested), pending)))
-
-
-def has_work(webhook_id: uuid.UUID) -> bool:
-    """Whether anything is sendable for this webhook: the last look of a drain that leaves."""
-    return db.session.scalar(_any(), {"of": webhook_id}) is not None
-
-
 def claim(webhook_id: uuid.UUID, token: str | None, in_flight: Collection[uuid.UUID]) -> list[Letter]:
     """What the holder of the lease may send beside what is in flight: oldest first, as many as the width allows.
 
@@ -97,7 +67,7 @@ def claim(webhook_id: uuid.UUID, token: str | None, in_flight: Collection[uuid.U
     room = (1 if probing else webhook.width) - len(in_flight)
     if room <= 0:
         return []
-    found = db.session.execute(_next(probing), {"of": webhook_id, "in_flight": list(in_flight), "room": room})
+    found = db.session.execute(sendable.first(probing), {"of": webhook_id, "in_flight": list(in_flight), "room": room})
     return [_letter(delivery, probing, was_due) for delivery, was_due in found]
 
 
@@ -128,7 +98,7 @@ def mend() -> int:
     What is to wait for longer than the schedule says is due, too: the clock was set back meanwhile.
     """
     active = select(Webhook.id).where(Webhook.state == State.ACTIVE)  # by webhook: so goes the index of what is due
-    ahead = (_is(Status.PENDING), Delivery.webhook_id.in_(active), Delivery.due_at > db_now(CLOCK_DRIFT))
+    ahead = (sendable.is_pending(), Delivery.webhook_id.in_(active), Delivery.due_at > db_now(CLOCK_DRIFT))
     db.session.execute(_due_now(update(Delivery).where(*ahead, _is_impossible())))
     return lanes.mend()
 
@@ -153,40 +123,6 @@ def cancel(waiting: Sequence[Delivery]) -> None:
 
 
 @prepared
-def _any() -> Select[uuid.UUID]:
-    """Something sendable of a webhook."""
-    return select(Delivery.id).join(Delivery.webhook).where(Delivery.webhook_id == bindparam("of"), sendable()).limit(1)
-
-
-@prepared
-def _next(probing: bool) -> Select[Delivery, bool]:
-    """What is sendable of a webhook and not in flight, as much as there is room for, and whether it is due."""
-    room = bindparam("room", type_=Integer)
-    found = (
-        select(Delivery.id)
-        .join(Delivery.webhook)
-        .where(
-            Delivery.webhook_id == bindparam("of"),
-            Delivery.id.not_in(bindparam("in_flight", expanding=True)),
-            sendable(),
-        )
-        .order_by(Delivery.due_at, Delivery.seq)
-        .limit(PROBE_CHOICE if probing else room)
-        .cte("found")
-    )
-    # The least recently attempted probes first: one poisoned delivery must not stand for the whole receiver.
-    order = (Delivery.last_attempt_at.asc().nulls_first(),) if probing else ()
-    return (
-        select(Delivery, Delivery.due_at <= db_now())
-        .join(found, found.c.id == Delivery.id)
-        .join(Delivery.webhook)
-        .options(contains_eager(Delivery.webhook))
-        .order_by(*order, Delivery.due_at, Delivery.seq)
-        .limit(room)
-    )
-
-
-@prepared
 def _webhook() -> Select[Webhook]:
     """A webhook, as it is now and stays until the commit."""
     locked = select(Webhook).where(Webhook.id == bindparam("it")).with_for_update(key_share=True)
@@ -202,30 +138,13 @@ def _deliveries() -> Select[Delivery]:
 
 
 def _later(webhook: Webhook, *which: ColumnElement[bool]) -> Update:
-    later = select(Delivery.id).where(Delivery.webhook_id == webhook.id, _is(Status.PENDING), *which)
+    later = select(Delivery.id).where(Delivery.webhook_id == webhook.id, sendable.is_pending(), *which)
     in_order = later.where(Delivery.due_at > db_now()).order_by(Delivery.seq).with_for_update()  # as all lock them
     return update(Delivery).where(Delivery.id.in_(in_order))
 
 
 def _due_now(chosen: Update) -> Update:
     return chosen.values(due_at=db_now()).execution_options(synchronize_session=False)
-
-
-def _is(status: Status) -> ColumnElement[bool]:
-    """SQL over Delivery: its status, as a constant that indexes of such deliveries are chosen by."""
-    return Delivery.status == literal(status, Delivery.status.type, literal_execute=True)
-
-
-def _is_test() -> ColumnElement[bool]:
-    test = literal(Trigger.TEST, Delivery.trigger.type, literal_execute=True)
-    return and_(Delivery.trigger == test, Webhook.state != State.DELETED)
-
-
-def _is_reached() -> ColumnElement[bool]:
-    """SQL over Webhook: it takes deliveries, and its receiver has not asked for a pause or failed just now."""
-    impossible = Webhook.probe_at > db_now(2 * max(RETRY_AFTER_LIMIT, pace().last_probe))  # the clock was set back
-    reached = or_(Webhook.probe_at.is_(None), Webhook.probe_at <= db_now(), impossible)
-    return and_(Webhook.state == State.ACTIVE, reached)
 
 
 def _is_impossible() -> ColumnElement[bool]:

@@ -15,12 +15,10 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
-    event,
-    insert,
     select,
     text,
 )
-from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..extensions import Base, utcnow
 
@@ -245,39 +243,6 @@ class Delivery(Base):
 
     event: Mapped[Event] = relationship(lazy="joined", innerjoin=True)
     webhook: Mapped[Webhook] = relationship(lazy="joined", innerjoin=True)
-
-
-class Mention(Base):
-    """A contact's own page of the log: the deliveries about it, in its order. Never changed; outlives the contact."""
-
-    __tablename__ = "mention"
-    __table_args__ = {"sqlite_with_rowid": False}
-
-    contact_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
-    created_at: Mapped[datetime] = mapped_column(primary_key=True)
-    """The delivery's."""
-    delivery_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("delivery.id"), primary_key=True)
-
-
-@event.listens_for(Session, "after_flush")
-def _mention(session: Session, _: Any) -> None:
-    """Whoever makes deliveries, the pages of their contacts have them; one statement."""
-    made = [one.id for one in session.new if isinstance(one, Delivery)]
-    if made:
-        about = select(Subject.contact_id, Delivery.created_at, Delivery.id).distinct()
-        about = about.join(Delivery, Delivery.event_id == Subject.event_id).where(Delivery.id.in_(made))
-        session.execute(insert(Mention).from_select(["contact_id", "created_at", "delivery_id"], about))
-
-
-class SearchWord(Base):
-    """A word that a contact is or was known by, folded to bytes that both databases compare alike. Never taken away."""
-
-    __tablename__ = "search_word"
-    __table_args__ = (Index(None, "workspace_id", "word", "contact_id"), {"sqlite_with_rowid": False})
-
-    contact_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
-    word: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
-    workspace_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("workspace.id"))
 
 
 class LaneEntry(Base):

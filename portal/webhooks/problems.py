@@ -69,6 +69,6 @@ def of(webhooks: Collection[Webhook]) -> list[Problem]:
         .limit(SHOWN)
     )
     return [
-        Problem(named[key], failure, status, at, waits, count - waits)
+        Problem(named[key], failure or "", status, at, waits, count - waits)
         for key, failure, status, at, waits, count in db.session.execute(query)
     ]

@@ -84,7 +84,9 @@ def tell(webhook: Webhook, event_type: EventType, body: bytes, actor: str) -> Ev
     """Publish an alarm about a webhook to the others of its workspace that ask for it, in their order."""
     about = About(webhook.id, "", sentences.place(webhook.url))
     event = _record(webhook.workspace_id, event_type, body, [about], actor)
-    _send_to(event, [taker for taker in _wanting(webhook.workspace_id, event_type) if taker != webhook.id], [webhook.id])
+    _send_to(
+        event, [taker for taker in _wanting(webhook.workspace_id, event_type) if taker != webhook.id], [webhook.id]
+    )
     return event
 
 
@@ -201,7 +203,7 @@ def _takers(workspace_id: uuid.UUID) -> Any:
 
 
 def _wanting(workspace_id: uuid.UUID, event_type: EventType) -> list[uuid.UUID]:
-    """The webhooks that such an event goes to. None can be deleted before the commit: its delivery would be stranded."""
+    """The webhooks that such an event goes to. None is deleted before the commit: its delivery would be stranded."""
     takers = db.session.scalars(_takers(workspace_id).with_for_update(read=True, key_share=True))
     return [webhook.id for webhook in takers if event_type in webhook.event_types]
 

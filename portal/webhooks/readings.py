@@ -5,12 +5,13 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import case, func, select
+from sqlalchemy import case, func, literal, select
 
 from ..extensions import db, utcnow
 from .models import Attempt, Delivery, State, Status, Trigger, Webhook
 
 DAY = timedelta(hours=24)
+NEXT = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,14 @@ def read(webhooks: Collection[Webhook]) -> dict[uuid.UUID, Reading]:
         key: Reading(*waiting.get(key, (0, None, None)), success=success.get(key), last_sent=last_sent.get(key))
         for key in ids
     }
+
+
+def next_tries(webhook: Webhook) -> list[Delivery]:
+    """What was tried and is tried again next, the soonest first; tests have one try only."""
+    pending = literal(Status.PENDING, Delivery.status.type, literal_execute=True)  # by its partial index
+    mine = select(Delivery).where(Delivery.webhook_id == webhook.id, Delivery.status == pending, Delivery.attempts > 0)
+    known = mine.where(Delivery.due_at.is_not(None), Delivery.trigger != Trigger.TEST)
+    return list(db.session.scalars(known.order_by(Delivery.due_at, Delivery.seq).limit(NEXT)))
 
 
 def pulse(workspace_id: uuid.UUID) -> tuple[object, ...]:

@@ -16,7 +16,8 @@ from sqlalchemy.orm import aliased, defaultload
 from ..extensions import UTCDateTime, db, is_sqlite
 from . import filters as asked
 from .filters import Filters, Test
-from .models import Delivery, Event, Mention, Status, Webhook
+from .log_models import Mention
+from .models import Delivery, Event, Status, Webhook
 
 PAGE = 50
 COUNTED = 1_000

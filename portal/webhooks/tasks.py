@@ -12,7 +12,7 @@ from sqlalchemy import delete, select
 from .. import jobs, mail
 from ..extensions import begin_reading, db, db_now
 from ..pace import pace
-from . import engine, outbound, sentences
+from . import engine, outbound, sendable, sentences
 from .engine import Letter
 from .lease import Lease, LeaseLost
 from .outbound import Result
@@ -46,7 +46,7 @@ def drain(webhook_id: str) -> None:
         db.session.rollback()
         lease.release()
     begin_reading()
-    if engine.has_work(key):
+    if sendable.has_work(key):
         jobs.bells().ring(key)
     db.session.rollback()
 
@@ -144,7 +144,7 @@ def sweep(name: str, mend: bool = False) -> None:
     """
     if mend and (count := engine.mend()):
         log.error("%d deliveries waited behind nothing and are due now: please report this", count)
-    for webhook_id in engine.waiting_webhooks():
+    for webhook_id in sendable.waiting_webhooks():
         jobs.bells().ring(webhook_id, jobs.DRAIN, SWEEP_KEY, SWEEP_SECONDS)
     jobs.bells().ring(NOBODY, jobs.ALARMS, ALARMS_KEY, ALARMS_SECONDS)
     for letter_id in mail.waiting():

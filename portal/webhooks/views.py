@@ -7,11 +7,12 @@ from uuid import UUID
 from flask import Blueprint, abort, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from .. import audit
 from ..accounts.service import own, own_or_404, person, workspace
 from ..extensions import db
 from ..pace import pace
 from ..web import go, page, say, wants_fragment
-from . import alarms, bulk, exact, live, problems, publisher, readings, samples, sentences, signing
+from . import alarms, bulk, charts, exact, live, problems, publisher, readings, samples, sentences, signing
 from .forms import URL_WARNING, WebhookForm
 from .live import Live
 from .models import Delivery, EventType, PauseReason, State, Status, Webhook
@@ -21,6 +22,7 @@ blueprint = Blueprint("webhooks", __name__)
 SAVED, FAILED = 201, 422
 LATEST = 10
 """Deliveries on the page of a webhook; the log has the others."""
+HISTORY = 10
 CARD_PACE = "5s"
 
 
@@ -59,6 +61,8 @@ def new() -> Response:
     webhook = Webhook(workspace_id=workspace().id, created_by=person().name, secret=signing.seal(secret))
     form.fill(webhook)
     db.session.add(webhook)
+    db.session.flush()
+    audit.note(person().name, "created", webhook)
     db.session.commit()
     return page("webhooks/index.html", "webhooks/_secret.html", SAVED, secret=secret, webhook=webhook, **_list())
 
@@ -92,6 +96,15 @@ def show(webhook_id: UUID) -> Response | tuple[str, int]:
     return page("webhooks/show.html", "webhooks/_show.html", **_facts(webhook, version))
 
 
+@blueprint.get("/apps/webhooks/<uuid:webhook_id>/charts", endpoint="charts")
+def charts_of(webhook_id: UUID) -> Response | tuple[str, int]:
+    """The charts alone, which the page asks for once a minute; they cost more than all the rest of it."""
+    if not wants_fragment():
+        return show(webhook_id)
+    webhook = _webhook(webhook_id)
+    return page("webhooks/_charts_part.html", webhook=webhook, **_charts(webhook))
+
+
 @blueprint.route("/apps/webhooks/<uuid:webhook_id>/edit", methods=["GET", "POST"])
 def edit(webhook_id: UUID) -> Response:
     """Change the URL, event types, description and headers; what waits goes to the new URL."""
@@ -99,7 +112,9 @@ def edit(webhook_id: UUID) -> Response:
     form = WebhookForm.of(webhook)
     if not form.validate_on_submit():
         return form_page(form, url_for("webhooks.edit", webhook_id=webhook.id), webhook)
+    before = _known(webhook)
     form.fill(webhook)
+    audit.note(person().name, "changed", webhook, before, _known(webhook))
     db.session.commit()
     say("Webhook saved.")
     return go(url_for("webhooks.show", webhook_id=webhook.id))
@@ -110,6 +125,7 @@ def pause(webhook_id: UUID) -> Response:
     """Hold its deliveries until somebody resumes it."""
     webhook = _webhook(webhook_id)
     webhook.pause(PauseReason.PERSON)
+    audit.note(person().name, "paused", webhook)
     db.session.commit()
     say("Paused. Changes go on being recorded and are sent when you resume.")
     return go(url_for("webhooks.show", webhook_id=webhook.id))
@@ -120,6 +136,7 @@ def resume(webhook_id: UUID) -> Response:
     """Send what was held, oldest first."""
     webhook = _webhook(webhook_id)
     publisher.resume(webhook)
+    audit.note(person().name, "resumed", webhook)
     db.session.commit()
     say("Resumed. What was waiting is sent now, oldest first.")
     return go(url_for("webhooks.show", webhook_id=webhook.id))
@@ -130,6 +147,7 @@ def rotate(webhook_id: UUID) -> Response:
     """A new secret, shown once."""
     webhook = _webhook(webhook_id)
     secret = publisher.rotate_secret(webhook)
+    audit.note(person().name, "rotated the secret", webhook)
     db.session.commit()
     facts = _facts(webhook, _pulse())
     return page("webhooks/show.html", "webhooks/_secret.html", secret=secret, rotated=True, **facts)
@@ -138,7 +156,9 @@ def rotate(webhook_id: UUID) -> Response:
 @blueprint.post("/apps/webhooks/<uuid:webhook_id>/delete")
 def delete(webhook_id: UUID) -> Response:
     """Cancel what waits and take the webhook away; its log stays."""
-    canceled = publisher.delete(_webhook(webhook_id))
+    webhook = _webhook(webhook_id)
+    canceled = publisher.delete(webhook)
+    audit.note(person().name, "deleted", webhook)
     db.session.commit()
     say(f"Webhook deleted, {canceled:,} waiting canceled." if canceled else "Webhook deleted.")
     return go(url_for("webhooks.index"))
@@ -169,6 +189,16 @@ def _webhook(webhook_id: UUID) -> Webhook:
     """The workspace's webhook; a deleted one answers like a missing one, only the log still knows it."""
     webhook = own_or_404(Webhook, webhook_id)
     return webhook if webhook.state != State.DELETED else abort(404)
+
+
+def _known(webhook: Webhook) -> dict[str, Any]:
+    """What its history tells of it. Of a URL not what may be a key, of headers the names: they carry credentials."""
+    return {
+        "URL": sentences.place(webhook.url),
+        "event types": ", ".join(webhook.event_types),
+        "description": webhook.description or "",
+        "custom headers": ", ".join(signing.custom_headers(webhook)),
+    }
 
 
 def _pulse() -> str:
@@ -213,12 +243,19 @@ def _facts(webhook: Webhook, version: str) -> dict[str, Any]:
         "all_attempts": pace().attempts,
         "whole_schedule": sentences.span(pace().whole_schedule),
         "latest": latest,
+        "history": audit.history(webhook, HISTORY),
+        "next_tries": readings.next_tries(webhook),
+        **({} if wants_fragment() else _charts(webhook)),
         "problems": problems.of([webhook]),
         "headers": signing.custom_headers(webhook),
         "secret_end": signing.unseal(webhook.secret)[-4:],
         "rotating": webhook.old_secret_until if len(signing.secrets_of(webhook)) > 1 else None,
         "part": Live(url_for("webhooks.show", webhook_id=webhook.id, v=version)),
     }
+
+
+def _charts(webhook: Webhook) -> dict[str, Any]:
+    return {"attempts_chart": charts.attempts([webhook.id]), "times_chart": charts.answer_times([webhook.id])}
 
 
 def _next_try(webhook: Webhook, reading: readings.Reading) -> datetime | None:

@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import aliased
 
 from ..extensions import db, is_sqlite
-from .models import SearchWord
+from .log_models import SearchWord
 
 LONGEST = 64
 """Characters of a word that count."""

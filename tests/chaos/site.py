@@ -17,8 +17,8 @@ from portal.pace import Pace
 from portal.webhooks.models import Delivery, Status, Webhook
 from tests.chaos import clock
 from tests.chaos.faults import Size
+from tests.chaos.machines import Machines
 from tests.chaos.people import EMAIL, People
-from tests.chaos.processes import Machines
 from tests.conftest import postgres_server, serving_valkey
 from tests.sink import Manners, Sink, sinking
 from tests.system.conftest import free_port

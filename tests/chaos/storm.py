@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from tests.chaos import acts
 from tests.chaos.faults import KILLS, OVERLAPPING, WORKERS, Fault, Kind, Size
-from tests.chaos.processes import Forked
 from tests.chaos.site import Site
 from tests.sink import Manners
+from tests.system.forked import Forked
 from tests.system.installation import LIMIT_SECONDS, until
 
 LAST_SAVES = 2

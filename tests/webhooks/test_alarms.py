@@ -11,7 +11,6 @@ from sqlalchemy import select
 from portal import jobs
 from portal.extensions import db, utcnow
 from portal.mail import Letter
-
 from portal.webhooks import alarms, engine, publisher, tasks
 from portal.webhooks.lease import Lease
 from portal.webhooks.models import (

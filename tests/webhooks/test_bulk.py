@@ -11,7 +11,7 @@ from flask import Flask
 
 from portal import jobs
 from portal.extensions import db, is_sqlite, utcnow
-from portal.webhooks import bulk, engine, publisher, tasks
+from portal.webhooks import bulk, engine, publisher, sendable, tasks
 from portal.webhooks.filters import Filters
 from portal.webhooks.lease import Lease
 from portal.webhooks.models import Event, EventType, PauseReason, Status, Trigger, Webhook
@@ -127,10 +127,10 @@ def test_what_waits_for_a_retry_is_tried_now_and_keeps_its_place(webhook: Webhoo
     webhook.probes, webhook.probe_at = 1, utcnow() + timedelta(hours=1)
     db.session.commit()
     seq = delivery_of(first, webhook).seq
-    assert not engine.has_work(webhook.id)
+    assert not sendable.has_work(webhook.id)
     done = finish(begun(webhook, BulkKind.RESEND, Filters()))
     assert (done.done, done.skipped) == (2, {})
-    assert engine.has_work(webhook.id)
+    assert sendable.has_work(webhook.id)
     assert (delivery_of(first, webhook).seq, delivery_of(first, webhook).trigger) == (seq, Trigger.MANUAL)
     assert delivery_of(second, webhook).due_at is None
 
@@ -161,7 +161,7 @@ def test_a_paused_webhook_goes_on_holding(webhook: Webhook) -> None:
     done = finish(begun(webhook, BulkKind.RESEND, Filters()))
     assert (done.done, done.skipped) == (1, {"held": 1})
     assert delivery_of(old, webhook).status == Status.PENDING
-    assert not engine.has_work(webhook.id)
+    assert not sendable.has_work(webhook.id)
 
 
 def test_tests_are_not_sent_again_in_bulk(webhook: Webhook) -> None:

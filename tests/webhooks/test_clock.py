@@ -7,7 +7,7 @@ from flask import Flask
 
 from portal.extensions import db, utcnow
 from portal.pace import Pace
-from portal.webhooks import engine
+from portal.webhooks import engine, sendable
 from portal.webhooks.lease import Lease
 from portal.webhooks.models import Webhook
 from tests.webhooks.driving import claim
@@ -28,7 +28,7 @@ def test_a_dead_drains_lease_does_not_last_an_hour(webhook: Webhook) -> None:
     webhook.leased_until = utcnow() + timedelta(seconds=Pace().lease) + HOUR
     db.session.commit()
     make_event(webhook.workspace_id)
-    assert engine.waiting_webhooks() == [webhook.id]
+    assert sendable.waiting_webhooks() == [webhook.id]
     assert next_one.take()
     with pytest.raises(engine.LeaseLost):
         engine.claim(webhook.id, dead.token, [])
@@ -38,10 +38,10 @@ def test_an_open_breaker_asks_again(webhook: Webhook) -> None:
     make_event(webhook.workspace_id)
     webhook.probes, webhook.probe_at = 9, utcnow() + timedelta(seconds=Pace().last_probe)
     db.session.commit()
-    assert not engine.has_work(webhook.id), "not before its time"
+    assert not sendable.has_work(webhook.id), "not before its time"
     webhook.probe_at += 2 * HOUR
     db.session.commit()
-    assert engine.has_work(webhook.id)
+    assert sendable.has_work(webhook.id)
 
 
 def test_what_would_wait_for_longer_than_the_schedule_says_is_due(webhook: Webhook) -> None:

@@ -7,8 +7,9 @@ import pytest
 from flask import Flask
 
 from portal.extensions import db
-from portal.webhooks import engine, lanes
+from portal.webhooks import lanes
 from portal.webhooks.models import Delivery, LaneEntry, Status, Webhook
+from portal.webhooks.sendable import is_sendable
 from tests.webhooks.making import delivery_of, make_event, make_webhook, make_workspace
 
 
@@ -18,7 +19,7 @@ def webhook(app: Flask) -> Webhook:
 
 
 def sendable() -> list[str]:
-    query = db.select(Delivery.event_id).join(Delivery.webhook).where(engine.sendable()).order_by(Delivery.seq)
+    query = db.select(Delivery.event_id).join(Delivery.webhook).where(is_sendable()).order_by(Delivery.seq)
     found = list(db.session.scalars(query))
     db.session.rollback()
     return found

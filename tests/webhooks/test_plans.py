@@ -14,7 +14,7 @@ from flask import Flask
 from sqlalchemy import event, text
 
 from portal.extensions import db, is_sqlite, utcnow
-from portal.webhooks import engine, filters, search
+from portal.webhooks import engine, filters, search, sendable
 from portal.webhooks.filters import Filters
 from portal.webhooks.lease import Lease
 from portal.webhooks.models import LaneEntry, Webhook
@@ -82,8 +82,8 @@ def test_nothing_that_the_engine_asks_reads_a_long_table_from_end_to_end(app: Fl
         "claim": lambda: engine.claim(busy.id, lease.token, []),
         "claim a probe": probe,
         "record": answer,
-        "the last look": lambda: engine.has_work(busy.id),
-        "the sweep": engine.waiting_webhooks,
+        "the last look": lambda: sendable.has_work(busy.id),
+        "the sweep": sendable.waiting_webhooks,
         "mend": engine.mend,
         "publish": lambda: make_event(space, contact, commit=False),
     }

@@ -1,4 +1,4 @@
-"""Webhooks know which alarm was raised about them, letters wait for the mail server, failures are grouped."""
+"""Alarms about webhooks, letters that wait for the mail server, the history of a webhook; failures are grouped."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -26,6 +26,21 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint('id', name=op.f('pk_letter')),
     )
     op.create_index('ix_letter_unsent', 'letter', ['created_at'], sqlite_where=UNSENT, postgresql_where=UNSENT)
+    op.create_table(
+        'audit_entry',
+        sa.Column('id', sa.Uuid(), nullable=False),
+        sa.Column('workspace_id', sa.Uuid(), nullable=False),
+        sa.Column('at', sa.DateTime(timezone=True), nullable=False),
+        sa.Column('actor', sa.String(100), nullable=False),
+        sa.Column('action', sa.String(60), nullable=False),
+        sa.Column('subject_kind', sa.String(30), nullable=False),
+        sa.Column('subject_id', sa.Uuid(), nullable=False),
+        sa.Column('changes', sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(['workspace_id'], ['workspace.id'], name=op.f('fk_audit_entry_workspace_id')),
+        sa.PrimaryKeyConstraint('id', name=op.f('pk_audit_entry')),
+    )
+    op.create_index(op.f('ix_audit_entry_workspace_id'), 'audit_entry', ['workspace_id', 'at'])
+    op.create_index(op.f('ix_audit_entry_subject_id'), 'audit_entry', ['subject_id', 'at'])
     with op.batch_alter_table('webhook') as webhook:
         webhook.add_column(sa.Column('alarm', sa.Integer(), nullable=False, server_default='0'))
         webhook.add_column(sa.Column('alarm_at', sa.DateTime(timezone=True), nullable=True))
@@ -39,4 +54,5 @@ def downgrade() -> None:
     with op.batch_alter_table('webhook') as webhook:
         webhook.drop_column('alarm_at')
         webhook.drop_column('alarm')
+    op.drop_table('audit_entry')
     op.drop_table('letter')

@@ -1,10 +1,9 @@
 """Web and worker processes that start in milliseconds: forked from one that has imported the portal already.
 
-A storm kills hundreds of them, and a start from nothing costs a second of computing. What runs in them is what the
-commands `flask worker` and `gunicorn app:app` run; each has a process group, a log and a folder of its own.
+Tests start dozens of them and a storm hundreds, and a start from nothing costs a second of computing. What runs in them
+is what the commands `flask worker`, `rq worker` and `gunicorn app:app` run; each has a process group of its own.
 """
 
-import itertools
 import multiprocessing
 import os
 import signal
@@ -14,17 +13,20 @@ from pathlib import Path
 
 import gunicorn.app.wsgiapp
 import gunicorn.workers.gthread
+import rq.cli
 from flask import cli
 from sqlalchemy.orm import configure_mappers
 
 import portal  # noqa: F401 - imported once, before the fork
 from tests.chaos import clock
-from tests.system.installation import ROOT, Installation, until
+from tests.system.installation import ROOT, Installation
 
 LIFE_SECONDS = 1200
 """Nobody lives longer, even when the one who would end it is gone."""
 configure_mappers()  # before the fork, too
-ENTRIES: dict[str, Callable[[], object]] = {"flask": cli.main, "gunicorn": gunicorn.app.wsgiapp.run}
+ENTRIES: dict[str, Callable[[], object]] = {
+    "flask": cli.main, "gunicorn": gunicorn.app.wsgiapp.run, "rq": rq.cli.main,
+}  # fmt: skip
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload([__name__])
 
@@ -48,6 +50,10 @@ class Forked:
     def signal(self, name: signal.Signals) -> None:
         """Send a signal to the whole group: gunicorn has children."""
         os.killpg(self.pid, name)
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self.signal(signal.SIGTERM)
 
     def kill(self) -> None:
         """End it as a power cut would."""
@@ -75,30 +81,10 @@ def become(command: tuple[str, ...], env: dict[str, str], log: str) -> None:
     sys.exit(ENTRIES[command[0]]())
 
 
-class Machines(Installation):
-    """An installation spread over machines: its processes share the database, Redis and the keys, but no folder."""
-
-    def __init__(self, database_url: str, redis_url: str, data: Path, port: int, numbers: Mapping[str, str]) -> None:
-        super().__init__(database_url, redis_url, data, port)
-        self.data = data
-        self.env |= {"SECRET_KEY": "chaos", **numbers}
-        self.names = itertools.count(1)
+class Quick(Installation):
+    """An installation whose processes start so."""
 
     def run(self, *command: str) -> Forked:  # type: ignore[override]  # shown as a Popen is
-        """Start a process on a machine of its own."""
-        folder = self.data / f"{next(self.names)}-{command[0]}"
-        folder.mkdir(parents=True)
-        process = Forked(command, self.env | {"PORTAL_DATA": str(folder)}, folder / "log.txt")
+        process = Forked(command, self.env, self.log)
         self.processes.append(process)  # type: ignore[arg-type]
         return process
-
-    def web(self) -> Forked:  # type: ignore[override]
-        """Start the web process; it answers soon."""
-        return self.run("gunicorn", "app:app")
-
-    def worker(self) -> Forked:  # type: ignore[override]
-        """Start a worker process; it delivers soon."""
-        return self.run("flask", "worker")
-
-    def await_web(self) -> None:
-        until(lambda: self.health() is not None, "the web process answers")

@@ -1,0 +1,94 @@
+"""What may be sent now: one predicate, and the statements that ask by it. Claim, last look and sweeper all go by it."""
+
+import uuid
+from datetime import UTC, datetime
+
+from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, case, exists, literal, or_, select
+from sqlalchemy.orm import contains_eager
+
+from ..extensions import db, db_now
+from ..pace import pace, prepared
+from . import breaker, lanes
+from .lease import is_free
+from .models import Delivery, State, Status, Trigger, Webhook
+from .outbound import RETRY_AFTER_LIMIT
+
+FAR = datetime(9999, 1, 1, tzinfo=UTC)
+PROBE_CHOICE = 50
+"""Among so many of the longest due the next probe is chosen."""
+
+
+def is_sendable() -> ColumnElement[bool]:
+    """SQL over Delivery and Webhook: may be sent now. The one predicate of claim, last look and sweeper.
+
+    While the breaker is open any head may serve as the probe, whatever its due time.
+    """
+    due = Delivery.due_at <= case((breaker.is_open(), literal(FAR, Delivery.due_at.type)), else_=db_now())
+    return and_(is_pending(), due, or_(_is_test(), and_(_is_reached(), lanes.is_head())))
+
+
+def waiting_webhooks() -> list[uuid.UUID]:
+    """Webhooks that have something sendable and no drain at work."""
+    mine = Delivery.webhook_id == Webhook.id
+    tested = exists().where(mine, is_pending(), _is_test()).correlate(Webhook)
+    pending = exists().where(mine, is_sendable()).correlate(Webhook)
+    # What the last of these says already, said before it: no look at 100,000 rows that wait for a probe.
+    return list(db.session.scalars(select(Webhook.id).where(is_free(), or_(_is_reached(), tested), pending)))
+
+
+def has_work(webhook_id: uuid.UUID) -> bool:
+    """Whether anything is sendable for this webhook: the last look of a drain that leaves."""
+    return db.session.scalar(_any(), {"of": webhook_id}) is not None
+
+
+@prepared
+def _any() -> Select[uuid.UUID]:
+    """Something sendable of a webhook."""
+    return (
+        select(Delivery.id).join(Delivery.webhook).where(Delivery.webhook_id == bindparam("of"), is_sendable()).limit(1)
+    )
+
+
+@prepared
+def first(probing: bool) -> Select[Delivery, bool]:
+    """What is sendable of a webhook and not in flight, as much as there is room for, and whether it is due."""
+    room = bindparam("room", type_=Integer)
+    found = (
+        select(Delivery.id)
+        .join(Delivery.webhook)
+        .where(
+            Delivery.webhook_id == bindparam("of"),
+            Delivery.id.not_in(bindparam("in_flight", expanding=True)),
+            is_sendable(),
+        )
+        .order_by(Delivery.due_at, Delivery.seq)
+        .limit(PROBE_CHOICE if probing else room)
+        .cte("found")
+    )
+    # The least recently attempted probes first: one poisoned delivery must not stand for the whole receiver.
+    order = (Delivery.last_attempt_at.asc().nulls_first(),) if probing else ()
+    return (
+        select(Delivery, Delivery.due_at <= db_now())
+        .join(found, found.c.id == Delivery.id)
+        .join(Delivery.webhook)
+        .options(contains_eager(Delivery.webhook))
+        .order_by(*order, Delivery.due_at, Delivery.seq)
+        .limit(room)
+    )
+
+
+def is_pending() -> ColumnElement[bool]:
+    """SQL over Delivery, with a constant by which indexes of such deliveries are chosen."""
+    return Delivery.status == literal(Status.PENDING, Delivery.status.type, literal_execute=True)
+
+
+def _is_test() -> ColumnElement[bool]:
+    test = literal(Trigger.TEST, Delivery.trigger.type, literal_execute=True)
+    return and_(Delivery.trigger == test, Webhook.state != State.DELETED)
+
+
+def _is_reached() -> ColumnElement[bool]:
+    """SQL over Webhook: it takes deliveries, and its receiver has not asked for a pause or failed just now."""
+    impossible = Webhook.probe_at > db_now(2 * max(RETRY_AFTER_LIMIT, pace().last_probe))  # the clock was set back
+    reached = or_(Webhook.probe_at.is_(None), Webhook.probe_at <= db_now(), impossible)
+    return and_(Webhook.state == State.ACTIVE, reached)
