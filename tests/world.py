@@ -14,13 +14,15 @@ from tests.conftest import Person, numbers
 
 PEOPLE = {"workspace", "user_account", "membership", "user_session"}
 """Made by signing up."""
-OTHERS = {"worker_beat", "lane_entry"}
+OTHERS = {"worker_beat", "lane_entry", "letter"}
 """Without a workspace, and without a word of anybody's."""
 
 World = dict[str, Any]
 """What can be named in an address, by its kind."""
 
 SHAPES: dict[str, Callable[[str], Any]] = {
+    "audit_entry.changes": lambda word: {"URL": [word, word]},
+    "audit_entry.subject_id": lambda word: uuid.uuid4(),
     "attempt.failure": lambda word: None,
     "attempt.phases": lambda word: {},
     "attempt.request_headers": lambda word: [["x-a", word]],
@@ -38,6 +40,7 @@ SHAPES: dict[str, Callable[[str], Any]] = {
     "sandbox_request.headers": lambda word: [["x-c", word]],
     "subject.changes": lambda word: {"firstName": [word, word]},
     "tag.color": lambda word: "#ABCDEF",
+    "webhook.alarm": lambda word: 0,
     "webhook.event_types": lambda word: [EventType.CREATED],
     "webhook.failed_ids": lambda word: [str(uuid.uuid4())],
     "webhook.headers": lambda word: signing.seal_headers({"x-d": word}),

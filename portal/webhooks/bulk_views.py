@@ -18,6 +18,9 @@ from .worker_models import Bulk, BulkKind
 
 blueprint = Blueprint("bulk", __name__)
 
+CHANGED = ("status", "result", "next", "attempt", "trigger")
+"""What a resend changes of a delivery: by these filters the log would not find again what was sent."""
+
 
 @blueprint.get("/deliveries/bulk")
 def ask() -> Response:
@@ -47,7 +50,7 @@ def show(bulk_id: UUID) -> Response | tuple[str, int]:
         return live.UNCHANGED
     address = url_for("bulk.show", bulk_id=found.id, v=version)
     part = None if found.finished_at else Live(address, live.QUICK)
-    log = Filters.of(found.filters).without("status").address()
+    log = Filters.of(found.filters).without(*CHANGED).address()
     return page("bulk/show.html", "bulk/_show.html", bulk=found, part=part, reasons=bulk.REASONS, log=log)
 
 

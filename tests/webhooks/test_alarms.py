@@ -155,7 +155,7 @@ def test_administrators_get_a_letter_unless_it_was_a_person_who_paused(dana: Per
     alarms.look("")
     [letter] = db.session.scalars(select(Letter))
     assert letter.recipient == dana.email
-    assert letter.subject.startswith("crm.northwind.example/in: Failing since ")
+    assert letter.subject.startswith("crm.northwind.example/in: Retrying since ")
     assert "503 Service Unavailable" in letter.body
     assert "1 waiting. Nothing is lost." in letter.body
     webhook.pause(PauseReason.PERSON)
@@ -179,7 +179,7 @@ def test_every_page_says_it_until_it_is_over(dana: Person, stranger: Person) -> 
     for page in pages:
         text = dana.client.get(page).text
         assert 'class="alarm"' in text, page
-        assert "Failing since" in text
+        assert "Retrying since" in text
         assert 'class="alarm"' not in stranger.client.get(page).text
     webhook.pause(PauseReason.PERSON)
     db.session.commit()
@@ -199,5 +199,6 @@ def test_one_bell_a_minute_rings_for_all_workers(app: Flask) -> None:
 def test_a_test_of_an_alarm_sends_its_sample(webhook: Webhook) -> None:
     for kind in ALARMS:
         delivery = publisher.send_test(webhook, kind, "Dana")
+        db.session.commit()
         assert json.loads(delivery.event.body)["event"] == kind
         assert delivery.trigger == Trigger.TEST

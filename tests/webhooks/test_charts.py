@@ -25,10 +25,10 @@ def test_attempts_stand_in_their_hours(webhook: Webhook, deliver: Deliver) -> No
     last = NOW.replace(minute=0)
     for when, failure in (
         (last, None),
-        (last - timedelta(microseconds=1), None),
-        (last + timedelta(minutes=59, seconds=59, microseconds=999_999), "reset"),
+        (last - timedelta(milliseconds=2), None),
+        (last + timedelta(minutes=59, seconds=59, microseconds=998_000), "reset"),
         (last - timedelta(hours=23), "reset"),
-        (last - timedelta(hours=23, microseconds=1), "reset"),
+        (last - timedelta(hours=23, milliseconds=2), "reset"),
     ):
         add_attempt(delivery, failure=failure, started_at=when)
     db.session.commit()

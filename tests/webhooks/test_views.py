@@ -9,7 +9,7 @@ from werkzeug.test import TestResponse
 from portal.extensions import db, utcnow
 from portal.webhooks import signing
 from portal.webhooks.lease import Lease
-from portal.webhooks.models import CONTACT_EVENTS, Delivery, PauseReason, State, Status, Trigger, Webhook
+from portal.webhooks.models import CONTACT_EVENTS, Delivery, EventType, PauseReason, State, Status, Trigger, Webhook
 from tests.conftest import Person
 from tests.webhooks.conftest import HTMX, Deliver
 from tests.webhooks.driving import GONE, answer
@@ -72,7 +72,7 @@ class TestCreate:
         for name in CONTACT_EVENTS:
             assert f'name="{name}"' in part
             assert f'<label for="{name}">{name}</label>' in part
-        assert part.count("See the JSON") == 3
+        assert part.count("See the JSON") == len(EventType)
 
     def test_a_webhook_is_saved_and_its_secret_shown_once(self, dana: Person) -> None:
         answer = dana.client.post("/apps/webhooks/new", data=FORM)

@@ -39,8 +39,8 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(['workspace_id'], ['workspace.id'], name=op.f('fk_audit_entry_workspace_id')),
         sa.PrimaryKeyConstraint('id', name=op.f('pk_audit_entry')),
     )
-    op.create_index(op.f('ix_audit_entry_workspace_id'), 'audit_entry', ['workspace_id', 'at'])
-    op.create_index(op.f('ix_audit_entry_subject_id'), 'audit_entry', ['subject_id', 'at'])
+    op.create_index(op.f('ix_audit_entry_workspace_id_at'), 'audit_entry', ['workspace_id', 'at'])
+    op.create_index(op.f('ix_audit_entry_subject_id_at'), 'audit_entry', ['subject_id', 'at'])
     with op.batch_alter_table('webhook') as webhook:
         webhook.add_column(sa.Column('alarm', sa.Integer(), nullable=False, server_default='0'))
         webhook.add_column(sa.Column('alarm_at', sa.DateTime(timezone=True), nullable=True))
