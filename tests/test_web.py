@@ -85,12 +85,15 @@ def test_what_can_go_wrong_has_its_status(
     assert dana.client.open(address, method=method, data=form).status_code == status
 
 
-def test_with_the_database_away_the_page_still_says_so(app: Flask, dana: Person) -> None:
+def test_with_the_database_away_the_page_still_says_so(
+    app: Flask, dana: Person, request: pytest.FixtureRequest
+) -> None:
     def refuse(*_: object) -> None:
         raise dialect.loaded_dbapi.OperationalError("secret detail")
 
-    dialect = db.engine.dialect
-    event.listen(db.engine, "do_connect", refuse)
+    dialect, engine = db.engine.dialect, db.engine
+    event.listen(engine, "do_connect", refuse)
+    request.addfinalizer(lambda: event.remove(engine, "do_connect", refuse))
     db.session.remove()
     db.engine.dispose()
     for client in (dana.client, app.test_client()):
