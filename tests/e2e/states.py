@@ -161,6 +161,7 @@ def peopled(portal: Installation) -> Iterator[tuple[dict[str, Browser], World]]:
         world |= deliveries(people["dana"], world)
         world |= bulk(people["dana"], world["webhook-paused"])
         give_up(portal, world["delivery-failed"])
+        raise_alarm(portal, world["webhook-failing"])
         deface(portal, world["delivery-hostile"])
         yield people, world
 
@@ -229,6 +230,13 @@ def give_up(portal: Installation, delivery: str) -> None:
         ended = "UPDATE delivery SET status = 'failed', attempts = 10, step = 10, due_at = NULL WHERE id = ?"
         assert database.execute(ended, [delivery.replace("-", "")]).rowcount == 1
         database.execute("DELETE FROM lane_entry WHERE delivery_id = ?", [delivery.replace("-", "")])
+
+
+def raise_alarm(portal: Installation, webhook: str) -> None:
+    """As after an hour of failures: from now on every page says so."""
+    with sqlite3.connect(portal.env["DATABASE_URL"].removeprefix("sqlite:///"), timeout=30) as database:
+        raised = "UPDATE webhook SET alarm = 1, alarm_at = failing_since WHERE id = ?"
+        assert database.execute(raised, [webhook.replace("-", "")]).rowcount == 1
 
 
 def deface(portal: Installation, delivery: str) -> None:
