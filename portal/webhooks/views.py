@@ -255,7 +255,8 @@ def _facts(webhook: Webhook, version: str) -> dict[str, Any]:
 
 
 def _charts(webhook: Webhook) -> dict[str, Any]:
-    return {"attempts_chart": charts.attempts([webhook.id]), "times_chart": charts.answer_times([webhook.id])}
+    attempts, times = charts.attempts(webhook.id), charts.answer_times(webhook.id)
+    return {"attempts_chart": attempts, "times_chart": times, "sample": charts.SAMPLE}
 
 
 def _next_try(webhook: Webhook, reading: readings.Reading) -> datetime | None:
