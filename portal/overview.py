@@ -23,7 +23,8 @@ blueprint = Blueprint("overview", __name__)
 
 DAY = timedelta(hours=24)
 LATEST = 5
-FACTS = "facts"
+FACTS, CHART = "facts", "chart"
+"""The live parts: the chart asks once a minute only, for it costs more."""
 PACE = "5s"
 SHOWN_HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature", "x-cloudcx-event")
 SAMPLE_HEADERS = tuple(zip(SHOWN_HEADERS, ("msg_…", "seconds since 1970", "v1,…", EventType.CREATED), strict=True))
@@ -39,7 +40,10 @@ SAMPLES = (
 @blueprint.get("/")
 def index() -> Response | tuple[str, int]:
     """The steps until something was delivered, and while they are on the screen; else the facts."""
-    if request.args.get("of") == FACTS or (not wants_fragment() and _delivered()):
+    part = request.args.get("of")
+    if part == CHART and wants_fragment():
+        return page("overview/_chart.html", chart=charts.all_attempts(workspace().id))
+    if part == FACTS or (not wants_fragment() and _delivered()):
         return _overview()
     return _steps()
 
@@ -111,14 +115,11 @@ def _facts() -> dict[str, Any]:
     counts = db.session.execute(today.with_only_columns(Delivery.status, func.count()).group_by(Delivery.status))
     webhooks, found = readings.living(workspace().id), dict.fromkeys(Status, 0) | dict(counts.all())
     ended = found[Status.SUCCEEDED] + found[Status.FAILED]
-    p50, p95 = charts.save_to_answer(workspace().id)
     return {
         "counts": found,
         "success": found[Status.SUCCEEDED] / ended if ended else None,
-        "p50": p50,
-        "p95": p95,
-        # It is drawn with the page, and stays as it is while the page asks for what is new.
-        "chart": None if wants_fragment() else charts.attempts([webhook.id for webhook in webhooks]),
+        "waits": charts.save_to_answer(workspace().id),
+        "chart": None if wants_fragment() else charts.all_attempts(workspace().id),
         "contacts": db.session.scalar(own(Contact).with_only_columns(func.count())),
         "webhooks": [(webhook, sentences.mood(webhook)) for webhook in webhooks],
         "figures": readings.read(webhooks),

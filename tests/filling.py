@@ -4,13 +4,29 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Uuid, case, cast, func, insert, literal, null, or_, select, text, type_coerce
+from sqlalchemy import (
+    ColumnElement,
+    Float,
+    Integer,
+    Uuid,
+    case,
+    cast,
+    func,
+    insert,
+    literal,
+    null,
+    or_,
+    select,
+    text,
+    type_coerce,
+)
 from sqlalchemy.types import String
 
 from portal.extensions import Base, db, is_sqlite, utcnow
 from portal.webhooks import words
 from portal.webhooks.log_models import Mention, SearchWord
 from portal.webhooks.models import (
+    Attempt,
     Delivery,
     Event,
     EventType,
@@ -75,6 +91,36 @@ def fill_log(webhooks: Sequence[Webhook], count: int, analyze: bool = True) -> N
             connection.execute(text("VACUUM"))
 
 
+def fill_attempts(webhook: Webhook, count: int) -> None:
+    """Attempts of the webhook, spread evenly over the last 24 h; one in a hundred failed."""
+    _hurry()
+    number = _numbers(count)
+    failed = number % 100 == 7
+    ago = cast(number * literal(86_400 / count, Float), Integer)
+    values = {
+        "id": _new_id(),
+        "delivery_id": uuid.uuid4(),
+        "webhook_id": webhook.id,
+        "number": 1,
+        "trigger": Trigger.AUTOMATIC,
+        "started_at": _seconds_ago(ago),
+        "duration_ms": cast(number % 500, Float),
+        "url": webhook.url,
+        "request_headers": [["webhook-signature", "v1," + "s" * 44]] * 8,
+        "status": case((failed, 500), else_=200),
+        "reason": "OK",
+        "failure": case((failed, "http_error"), else_=null()),
+        "response_headers": [["server", "envoy"]] * 8,
+        "response_body": b"received",
+        "response_length": 8,
+        "remote": "192.0.2.1",
+        "phases": {"dns": 4.0, "connect": 38.0, "tls": 41.0, "first_byte": 40.0, "body": 2.0},
+    }
+    _insert(Attempt, values)
+    db.session.execute(text("ANALYZE"))
+    db.session.commit()
+
+
 def _add_known(workspace_id: uuid.UUID, contacts: int) -> None:
     """The words by which the contacts are found."""
     for start in range(0, contacts, 1000):
@@ -102,7 +148,7 @@ def _add_varied(webhook: Webhook, count: int, number: ColumnElement[int], contac
     _insert(Subject, {**subject, "number": cast(number % contacts + 100_000, String)})
     waits, fails = number < 100, number % 100 == 7
     values = {
-        "id": func.lower(func.hex(func.randomblob(16))) if is_sqlite() else func.gen_random_uuid(),
+        "id": _new_id(),
         "workspace_id": webhook.workspace_id,
         "event_id": _event_id("log", number),
         "webhook_id": webhook.id,
@@ -175,7 +221,7 @@ def _add_deliveries(webhook: Webhook, name: str, first: int, count: int, heads: 
     number, now, is_done = _numbers(count), utcnow(), not heads
     due_at = case((number < heads, literal(now, Delivery.due_at.type)), else_=null())
     values = {
-        "id": func.lower(func.hex(func.randomblob(16))) if is_sqlite() else func.gen_random_uuid(),
+        "id": _new_id(),
         "workspace_id": webhook.workspace_id,
         "event_id": _event_id(name, number),
         "webhook_id": webhook.id,
@@ -213,6 +259,10 @@ def _numbers(count: int) -> ColumnElement[int]:
     start = select(literal(0).label("i")).cte(recursive=True)
     series = start.union_all(select(start.c.i + 1).where(start.c.i < count - 1))
     return series.c.i
+
+
+def _new_id() -> ColumnElement[Any]:
+    return func.lower(func.hex(func.randomblob(16))) if is_sqlite() else func.gen_random_uuid()
 
 
 def _event_id(name: str, number: ColumnElement[int]) -> ColumnElement[str]:

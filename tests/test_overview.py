@@ -18,7 +18,10 @@ def webhook(dana: Any) -> None:
 
 
 def deliver() -> None:
-    db.session.execute(update(Delivery).values(status=Status.SUCCEEDED, last_status=200, updated_at=utcnow()))
+    now = utcnow()
+    db.session.execute(
+        update(Delivery).values(status=Status.SUCCEEDED, last_status=200, updated_at=now, succeeded_at=now)
+    )
     db.session.commit()
 
 
@@ -56,8 +59,10 @@ def test_afterwards_there_are_facts(dana: Any) -> None:
     deliver()
     dana.client.post("/contacts/new", data={"email": "waiting@example.com"})
     page = dana.client.get("/").text
-    figures = re.findall(r"<dt>(\w+)</dt><dd>(\d+)<", page)
-    assert figures == [("Delivered", "1"), ("Waiting", "1"), ("Failed", "0"), ("Contacts", "2")]
+    figures = dict(re.findall(r"<dt>([^<]+)</dt><dd>([^<]+)<", page))
+    assert (figures["Delivered, 24 h"], figures["Success rate"], figures["Contacts"]) == ("1", "100%", "2")
+    assert [count in page for count in (">1 waiting</a>", ">0 failed</a>")] == [True, True]
+    assert figures["Save to answer, p95"] != "–"
     assert "127.0.0.1:9/hook" in page
     assert page.index("waiting@example.com") < page.index("Allen Ji")
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Select, delete, select
 
+from .. import audit
 from ..accounts.models import SandboxMode, Workspace
 from ..extensions import db
 from ..webhooks import publisher, signing
@@ -46,22 +47,26 @@ def webhooks_of(workspace: Workspace) -> list[Webhook]:
 def point_webhook(workspace: Workspace, address: str, actor: str) -> None:
     """Make a webhook that sends every event to the sandbox, unless there is one."""
     if not webhooks_of(workspace):
-        secret = signing.seal(signing.new_secret())
-        db.session.add(
-            Webhook(
-                workspace_id=workspace.id, url=address, event_types=list(CONTACT_EVENTS), secret=secret,
-                created_by=actor,                description="Sandbox receiver",
-            )
-        )  # fmt: skip
+        webhook = Webhook(workspace_id=workspace.id, url=address, event_types=list(CONTACT_EVENTS), created_by=actor)
+        webhook.secret, webhook.description = signing.seal(signing.new_secret()), "Sandbox receiver"
+        db.session.add(webhook)
+        db.session.flush()
+        audit.note(actor, "created", webhook)
 
 
-def set_mode(workspace: Workspace, mode: SandboxMode) -> None:
+def set_mode(workspace: Workspace, mode: SandboxMode, actor: str) -> None:
     """Let it fail in that way, or recover: then what waits for it is tried at once."""
     workspace.sandbox_mode = mode
     if mode == SandboxMode.OK:
         for webhook in webhooks_of(workspace):
             if webhook.state == State.ACTIVE or webhook.pause_reason != PauseReason.PERSON:
-                publisher.try_now(webhook)
+                _try_now(webhook, actor)
+
+
+def _try_now(webhook: Webhook, actor: str) -> None:
+    if not webhook.is_active:
+        audit.note(actor, "resumed", webhook)
+    publisher.try_now(webhook)
 
 
 def keep(workspace: Workspace, headers: Iterable[tuple[str, str]], body: bytes, answer: int | None) -> None:

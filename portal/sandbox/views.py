@@ -77,7 +77,7 @@ def set_mode() -> Response | BaseResponse | tuple[str, int]:
     wanted = request.form.get("mode")
     if wanted not in set(SandboxMode):
         abort(400)
-    service.set_mode(workspace(), SandboxMode(wanted))
+    service.set_mode(workspace(), SandboxMode(wanted), person().name)
     db.session.commit()
     return show() if wants_fragment() else go(url_for("sandbox.show"))
 

@@ -20,6 +20,8 @@ blueprint = Blueprint("bulk", __name__)
 
 CHANGED = ("status", "result", "next", "attempt", "trigger")
 """What a resend changes of a delivery: by these filters the log would not find again what was sent."""
+NOTED = {BulkKind.RESEND: "resent deliveries in bulk", BulkKind.CANCEL: "canceled deliveries in bulk"}
+"""What the history of each webhook says that it was about."""
 
 
 @blueprint.get("/deliveries/bulk")
@@ -37,6 +39,9 @@ def ask() -> Response:
 def begin() -> Response:
     """Do it, in the background: nobody has to keep the page open."""
     made = bulk.begin(workspace().id, _kind(), Filters.of(request.form), person().name)
+    touched = own(Webhook).where(Webhook.id.in_([UUID(key) for key in made.webhooks]))
+    for webhook in db.session.scalars(touched):
+        audit.note(person().name, NOTED[made.kind], webhook)
     db.session.commit()
     return go(url_for("bulk.show", bulk_id=made.id))
 

@@ -1,21 +1,27 @@
-"""Charts of the last 24 hours: attempts an hour by outcome, and how long answers took. Drawn, and told as a table."""
+"""Charts of the last 24 hours: attempts an hour by outcome, and how long answers took. Drawn, and told as a table.
+
+Each hour is a range of the index of attempts, so that its borders are exact on both databases. All attempts count.
+How long answers took is that of the newest `SAMPLE` attempts of each hour, and the page says so where there were more.
+"""
 
 import math
 import statistics
 import uuid
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import ColumnElement, extract, func, select
+from sqlalchemy import ColumnElement, func, literal, select, union_all
 
 from ..extensions import db, utcnow
-from .models import Attempt, Delivery, Trigger
+from .models import Attempt, Delivery, Trigger, Webhook
 
 HOURS = 24
-SAMPLE = 5000
-"""The answer times are those of so many attempts, the newest: enough to draw, and never a million to sort."""
+HOUR = timedelta(hours=1)
+SAMPLE = 1000
+"""So many attempts stand for an hour's answer times: a percentile of them is right to about one in a hundred."""
+NEWEST = 5000
+"""Deliveries of which `save_to_answer` tells."""
 WIDTH, HEIGHT = 480, 100
 """Of the drawing, which is stretched to its place."""
 SLOT = WIDTH / HOURS
@@ -31,6 +37,15 @@ class Hour:
     bad: int
     p50: float | None = None
     p95: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """Percentiles in milliseconds; `is_sampled` when there was more than they are of."""
+
+    p50: float | None
+    p95: float | None
+    is_sampled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +74,18 @@ class Chart:
         return sum(hour.bad for hour in self.hours)
 
     @property
+    def is_sampled(self) -> bool:
+        """Of answer times: whether some hour may have had more attempts than its percentiles are of."""
+        return any(hour.good >= SAMPLE for hour in self.hours)
+
+    @property
     def bars(self) -> list[Bar]:
         """One an hour for what was taken, and what failed on top of it."""
         found = []
         for number, hour in enumerate(self.hours):
             x, good, bad = number * SLOT + GAP / 2, self._height(hour.good), self._height(hour.bad)
             found += [Bar("c-ok", x, HEIGHT - good, good)] if good else []
-            found += [Bar("c-bad", x, HEIGHT - good - bad, bad)] if bad else []
+            found += [Bar("c-bad", x, max(0.0, HEIGHT - good - bad), bad)] if bad else []
         return found
 
     def line(self, name: str) -> str:
@@ -84,53 +104,65 @@ class Chart:
         return round(max(1.5, HEIGHT * value / self.top), 1) if value else 0.0
 
 
-def attempts(webhook_ids: Collection[uuid.UUID], now: datetime | None = None) -> Chart:
-    """Attempts an hour by outcome, of all these webhooks together; tests are none."""
-    start, counts = _start(now), dict[int, tuple[int, int]]()
-    epoch = extract("epoch", Attempt.started_at)
-    good, bad = (func.count().filter(condition) for condition in (_is_good(), ~_is_good()))
-    query = select((epoch - epoch % 3600).label("hour"), good, bad).where(*_since(webhook_ids, start)).group_by("hour")
-    for second, taken, failed in db.session.execute(query):
-        counts[int(second)] = taken, failed
-    hours = [Hour(at, *counts.get(int(at.timestamp()), (0, 0))) for at in _hours(start)]
-    return Chart(hours, _ceiling(hour.good + hour.bad for hour in hours))
+def attempts(webhook_id: uuid.UUID, now: datetime | None = None) -> Chart:
+    """Attempts an hour of a webhook by outcome; tests are none."""
+    return _attempts(Attempt.webhook_id == webhook_id, now)
 
 
-def answer_times(webhook_ids: Collection[uuid.UUID], now: datetime | None = None) -> Chart:
-    """How long the newest attempts took, by hour."""
-    start, found = _start(now), defaultdict[datetime, list[float]](list)
-    query = select(Attempt.started_at, Attempt.duration_ms).where(*_since(webhook_ids, start))
-    for at, duration in db.session.execute(query.order_by(Attempt.started_at.desc()).limit(SAMPLE)):
-        found[at.replace(minute=0, second=0, microsecond=0)].append(duration)
-    hours = [Hour(at, len(found[at]), 0, _share(found[at], 50), _share(found[at], 95)) for at in _hours(start)]
-    return Chart(hours, _ceiling(hour.p95 or 0 for hour in hours))
+def all_attempts(workspace_id: uuid.UUID, now: datetime | None = None) -> Chart:
+    """The same of all webhooks of a workspace, those that were deleted since among them."""
+    mine = select(Webhook.id).where(Webhook.workspace_id == workspace_id)
+    return _attempts(Attempt.webhook_id.in_(mine), now)
 
 
-def save_to_answer(workspace_id: uuid.UUID) -> tuple[float | None, float | None]:
-    """Milliseconds from the change to its delivery, p50 and p95 of the newest deliveries of the workspace."""
-    columns = select(Delivery.created_at, Delivery.succeeded_at).where(Delivery.workspace_id == workspace_id)
-    newest = columns.order_by(Delivery.created_at.desc(), Delivery.id.desc()).limit(SAMPLE)
+def answer_times(webhook_id: uuid.UUID, now: datetime | None = None) -> Chart:
+    """How long the newest attempts of each hour took."""
+    hours = _hours(now)
+    took: list[list[float]] = [[] for _ in hours]
+    newest = [
+        select(literal(number).label("hour"), Attempt.duration_ms)
+        .where(Attempt.webhook_id == webhook_id, *_within(at))
+        .order_by(Attempt.started_at.desc())
+        .limit(SAMPLE)
+        .subquery()
+        for number, at in enumerate(hours)
+    ]
+    for number, duration in db.session.execute(union_all(*(select(one) for one in newest))):
+        took[number].append(duration)
+    drawn = [Hour(at, len(one), 0, _share(one, 50), _share(one, 95)) for at, one in zip(hours, took, strict=True)]
+    return Chart(drawn, _ceiling(hour.p95 or 0 for hour in drawn))
+
+
+def save_to_answer(workspace_id: uuid.UUID) -> Waits:
+    """How long it took from the changes of the last 24 h to their deliveries, of the newest ones; tests are none."""
+    today = Delivery.workspace_id == workspace_id, Delivery.created_at >= utcnow() - HOURS * HOUR
+    query = select(Delivery.created_at, Delivery.succeeded_at).where(*today, Delivery.trigger != Trigger.TEST)
+    newest = query.order_by(Delivery.created_at.desc(), Delivery.id.desc()).limit(NEWEST)
     pairs = db.session.execute(newest).all()
-    taken = [(end - start).total_seconds() * 1000 for start, end in pairs if end]
-    return _share(taken, 50), _share(taken, 95)
+    taken = [(end - start) / timedelta(milliseconds=1) for start, end in pairs if end]
+    return Waits(_share(taken, 50), _share(taken, 95), len(pairs) == NEWEST)
 
 
-def _is_good() -> ColumnElement[bool]:
-    return Attempt.failure.is_(None)
+def _attempts(mine: ColumnElement[bool], now: datetime | None) -> Chart:
+    hours = _hours(now)
+    good, bad = (
+        func.count().filter(condition) for condition in (Attempt.failure.is_(None), ~Attempt.failure.is_(None))
+    )
+    counted = [select(literal(n).label("hour"), good, bad).where(mine, *_within(at)) for n, at in enumerate(hours)]
+    drawn = [Hour(hours[n], taken, failed) for n, taken, failed in db.session.execute(union_all(*counted))]
+    drawn.sort(key=lambda hour: hour.at)
+    return Chart(drawn, _ceiling(hour.good + hour.bad for hour in drawn))
 
 
-def _since(webhook_ids: Collection[uuid.UUID], start: datetime) -> tuple[ColumnElement[bool], ...]:
-    return Attempt.webhook_id.in_(webhook_ids), Attempt.started_at >= start, Attempt.trigger != Trigger.TEST
+def _within(at: datetime) -> tuple[ColumnElement[bool], ...]:
+    """SQL over Attempt: made in the hour that begins then, and no test."""
+    return Attempt.started_at >= at, Attempt.started_at < at + HOUR, Attempt.trigger != Trigger.TEST
 
 
-def _start(now: datetime | None) -> datetime:
-    """The first of the hours that are shown, the last of which is under way."""
-    hour = (now or utcnow()).astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-    return hour - timedelta(hours=HOURS - 1)
-
-
-def _hours(start: datetime) -> list[datetime]:
-    return [start + timedelta(hours=number) for number in range(HOURS)]
+def _hours(now: datetime | None) -> list[datetime]:
+    """When the hours that are shown begin, in UTC; the last one is under way."""
+    last = (now or utcnow()).astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    return [last - HOUR * number for number in reversed(range(HOURS))]
 
 
 def _share(values: Sequence[float], share: int) -> float | None:

@@ -5,10 +5,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import case, func, literal, select
+from sqlalchemy import ColumnElement, case, func, select
 
-from ..extensions import db, utcnow
+from ..extensions import db, db_now, utcnow
 from .models import Attempt, Delivery, State, Status, Trigger, Webhook
+from .sendable import PROBE_CHOICE, is_pending
 
 DAY = timedelta(hours=24)
 NEXT = 5
@@ -36,11 +37,22 @@ def read(webhooks: Collection[Webhook]) -> dict[uuid.UUID, Reading]:
 
 
 def next_tries(webhook: Webhook) -> list[Delivery]:
-    """What was tried and is tried again next, the soonest first; tests have one try only."""
-    pending = literal(Status.PENDING, Delivery.status.type, literal_execute=True)  # by its partial index
-    mine = select(Delivery).where(Delivery.webhook_id == webhook.id, Delivery.status == pending, Delivery.attempts > 0)
-    known = mine.where(Delivery.due_at.is_not(None), Delivery.trigger != Trigger.TEST)
-    return list(db.session.scalars(known.order_by(Delivery.due_at, Delivery.seq).limit(NEXT)))
+    """What is tried next, the soonest first: what has a time still to come, or while all are held up, any that has one.
+
+    While the breaker is open the next one is chosen as the engine does it. Tests have one try only.
+    """
+    if not webhook.is_active:
+        return []
+    known: list[ColumnElement[bool]] = [Delivery.webhook_id == webhook.id, is_pending(), Delivery.due_at.is_not(None)]
+    if webhook.probe_at is None:
+        known.append(Delivery.due_at > db_now())
+    waiting = (
+        select(Delivery.id).where(*known, Delivery.trigger != Trigger.TEST).order_by(Delivery.due_at, Delivery.seq)
+    )
+    chosen = waiting.limit(PROBE_CHOICE if webhook.probes else NEXT)
+    order = [Delivery.last_attempt_at.asc().nulls_first()] if webhook.probes else []
+    tries = select(Delivery).where(Delivery.id.in_(chosen)).order_by(*order, Delivery.due_at, Delivery.seq)
+    return list(db.session.scalars(tries.limit(NEXT)))
 
 
 def pulse(workspace_id: uuid.UUID) -> tuple[object, ...]:

@@ -24,6 +24,10 @@ LATEST = 10
 """Deliveries on the page of a webhook; the log has the others."""
 HISTORY = 10
 CARD_PACE = "5s"
+HIDDEN = "changed where it is not shown"
+"""What the history says of a change of secrets."""
+Facts = dict[str, tuple[str, object]]
+"""Names to what people read, and what that stands for."""
 
 
 @blueprint.app_context_processor
@@ -114,7 +118,7 @@ def edit(webhook_id: UUID) -> Response:
         return form_page(form, url_for("webhooks.edit", webhook_id=webhook.id), webhook)
     before = _known(webhook)
     form.fill(webhook)
-    audit.note(person().name, "changed", webhook, before, _known(webhook))
+    audit.note(person().name, "changed", webhook, *_told(before, _known(webhook)))
     db.session.commit()
     say("Webhook saved.")
     return go(url_for("webhooks.show", webhook_id=webhook.id))
@@ -191,14 +195,23 @@ def _webhook(webhook_id: UUID) -> Webhook:
     return webhook if webhook.state != State.DELETED else abort(404)
 
 
-def _known(webhook: Webhook) -> dict[str, Any]:
-    """What its history tells of it. Of a URL not what may be a key, of headers the names: they carry credentials."""
+def _known(webhook: Webhook) -> Facts:
+    """What its history tells of it: not what may be a key in a URL, and the names of headers, not their values."""
+    headers = signing.custom_headers(webhook)
+    types, about = ", ".join(webhook.event_types), webhook.description or ""
     return {
-        "URL": sentences.place(webhook.url),
-        "event types": ", ".join(webhook.event_types),
-        "description": webhook.description or "",
-        "custom headers": ", ".join(signing.custom_headers(webhook)),
+        "URL": (sentences.place(webhook.url), webhook.url),
+        "event types": (types, types),
+        "description": (about, about),
+        "custom headers": (", ".join(headers), headers),
     }
+
+
+def _told(before: Facts, after: Facts) -> tuple[dict[str, str], dict[str, str]]:
+    """Before and after, as people read it; of what differs only where that does not show it, that it does."""
+    old, new = ({name: text for name, (text, _) in facts.items()} for facts in (before, after))
+    hidden = [name for name in old if old[name] == new[name] and before[name] != after[name]]
+    return old, new | {name: f"{new[name]} ({HIDDEN})" for name in hidden}
 
 
 def _pulse() -> str:
@@ -255,7 +268,8 @@ def _facts(webhook: Webhook, version: str) -> dict[str, Any]:
 
 
 def _charts(webhook: Webhook) -> dict[str, Any]:
-    return {"attempts_chart": charts.attempts([webhook.id]), "times_chart": charts.answer_times([webhook.id])}
+    attempts, times = charts.attempts(webhook.id), charts.answer_times(webhook.id)
+    return {"attempts_chart": attempts, "times_chart": times, "sample": charts.SAMPLE}
 
 
 def _next_try(webhook: Webhook, reading: readings.Reading) -> datetime | None:

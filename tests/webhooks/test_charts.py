@@ -4,10 +4,12 @@ import re
 import uuid
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from portal.extensions import db, utcnow
 from portal.webhooks import charts
-from portal.webhooks.charts import Chart, Hour
-from portal.webhooks.models import Status, Trigger, Webhook
+from portal.webhooks.charts import Chart, Hour, Waits
+from portal.webhooks.models import State, Status, Trigger, Webhook
 from tests.conftest import Person
 from tests.webhooks.conftest import HTMX, Deliver, add_attempt
 from tests.webhooks.making import make_webhook
@@ -25,14 +27,14 @@ def test_attempts_stand_in_their_hours(webhook: Webhook, deliver: Deliver) -> No
     last = NOW.replace(minute=0)
     for when, failure in (
         (last, None),
-        (last - timedelta(milliseconds=2), None),
-        (last + timedelta(minutes=59, seconds=59, microseconds=998_000), "reset"),
+        (last - timedelta(microseconds=1), None),
+        (last + timedelta(minutes=59, seconds=59, microseconds=999_999), "reset"),
         (last - timedelta(hours=23), "reset"),
-        (last - timedelta(hours=23, milliseconds=2), "reset"),
+        (last - timedelta(hours=23, microseconds=1), "reset"),
     ):
         add_attempt(delivery, failure=failure, started_at=when)
     db.session.commit()
-    hours = charts.attempts([webhook.id], NOW).hours
+    hours = charts.attempts(webhook.id, NOW).hours
     assert len(hours) == 24
     assert [(hour.good, hour.bad) for hour in (hours[0], hours[-2], hours[-1])] == [(0, 1), (1, 0), (1, 1)]
     assert sum(hour.good + hour.bad for hour in hours) == 4, "what is older is not shown"
@@ -44,9 +46,9 @@ def test_tests_and_other_webhooks_are_not_counted(webhook: Webhook, deliver: Del
     add_attempt(deliver(), started_at=at(1))
     add_attempt(deliver(), started_at=at(1), trigger=Trigger.TEST)
     db.session.commit()
-    assert charts.attempts([webhook.id], NOW).good == 1
-    assert charts.answer_times([webhook.id], NOW).good == 1
-    assert charts.attempts([other.id], NOW).good == 0
+    assert charts.attempts(webhook.id, NOW).good == 1
+    assert charts.answer_times(webhook.id, NOW).good == 1
+    assert charts.attempts(other.id, NOW).good == 0
 
 
 def test_answer_times_are_percentiles_of_each_hour(webhook: Webhook, deliver: Deliver) -> None:
@@ -55,22 +57,61 @@ def test_answer_times_are_percentiles_of_each_hour(webhook: Webhook, deliver: De
         add_attempt(delivery, started_at=at(2), duration_ms=float(number))
     add_attempt(delivery, started_at=at(5), duration_ms=70.0)
     db.session.commit()
-    hours = charts.answer_times([webhook.id], NOW).hours
+    hours = charts.answer_times(webhook.id, NOW).hours
     assert [(hour.p50, hour.p95) for hour in hours if hour.p50 is not None] == [(70.0, 70.0), (50.0, 95.0)]
 
 
-def test_from_save_to_answer(webhook: Webhook, deliver: Deliver) -> None:
-    assert charts.save_to_answer(webhook.workspace_id) == (None, None)
+def test_each_hour_has_a_sample_of_its_own_and_the_page_says_so(
+    dana: Person, webhook: Webhook, deliver: Deliver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(charts, "SAMPLE", 3)
+    delivery, now = deliver(), utcnow()
+    for hour in (1, 20):
+        for number in range(5):
+            began = now - timedelta(hours=hour)
+            started_at = began.replace(minute=number)
+            add_attempt(delivery, started_at=started_at, duration_ms=float(hour * 100 + number))
+    db.session.commit()
+    chart = charts.answer_times(webhook.id, now)
+    found = [(hour.good, hour.p50) for hour in chart.hours if hour.good]
+    assert found == [(3, 2003.0), (3, 103.0)], "the newest of each hour, not those of the last hour only"
+    assert chart.is_sampled
+    address = f"/apps/webhooks/{webhook.id}"
+    assert "Of hours with more than 3 attempts, the newest 3." in dana.client.get(address).text
+    monkeypatch.setattr(charts, "SAMPLE", 6)
+    assert "Of hours with more than" not in dana.client.get(address).text
+
+
+def test_the_workspace_has_those_of_deleted_webhooks_but_nobody_elses(
+    webhook: Webhook, deliver: Deliver, stranger: Person
+) -> None:
+    gone, foreign = make_webhook(webhook.workspace_id), make_webhook(stranger.workspace_id)
+    for one in (webhook, gone, foreign):
+        add_attempt(deliver(to=one), started_at=at(1))
+    gone.state = State.DELETED
+    db.session.commit()
+    assert charts.all_attempts(webhook.workspace_id, NOW).good == 2
+    assert charts.all_attempts(stranger.workspace_id, NOW).good == 1
+
+
+def test_from_save_to_answer(webhook: Webhook, deliver: Deliver, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert charts.save_to_answer(webhook.workspace_id) == Waits(None, None, False)
     for seconds in (1, 2, 3):
         delivery = deliver(status=Status.SUCCEEDED)
         delivery.succeeded_at = delivery.created_at + timedelta(seconds=seconds)
     deliver()
+    for ignored in (deliver(age=timedelta(hours=25)), deliver()):
+        ignored.succeeded_at = ignored.created_at + timedelta(hours=1)
+    ignored.trigger = Trigger.TEST
     db.session.commit()
-    p50, p95 = charts.save_to_answer(webhook.workspace_id)
-    assert p50 == 2000
-    assert p95 is not None
-    assert 2800 < p95 < 3000
-    assert charts.save_to_answer(uuid.uuid4()) == (None, None)
+    waits = charts.save_to_answer(webhook.workspace_id)
+    assert waits.p50 == 2000
+    assert waits.p95 is not None
+    assert 2800 < waits.p95 < 3000
+    assert not waits.is_sampled
+    assert charts.save_to_answer(uuid.uuid4()) == Waits(None, None, False)
+    monkeypatch.setattr(charts, "NEWEST", 2)
+    assert charts.save_to_answer(webhook.workspace_id).is_sampled
 
 
 def hours(*pairs: tuple[int, int]) -> list[Hour]:
@@ -84,6 +125,13 @@ def test_the_highest_bar_fits_and_one_failure_among_thousands_shows() -> None:
     assert [bar.look for bar in chart.bars] == ["c-ok", "c-bad", "c-bad"]
     assert min(bar.height for bar in chart.bars) == 1.5
     assert chart.bars[2].x == 2 * charts.SLOT + charts.GAP / 2
+
+
+def test_a_failure_shows_in_an_hour_that_fills_the_drawing() -> None:
+    good, bad = Chart(hours((9999, 1)), 10_000).bars
+    assert bad.look == "c-bad"
+    assert (bad.y, bad.height) == (0.0, 1.5)
+    assert good.y + good.height == charts.HEIGHT
 
 
 def test_the_upper_edge_is_a_round_number_with_a_round_half() -> None:
@@ -115,7 +163,11 @@ def test_the_page_draws_them_once_and_asks_for_them_alone(dana: Person, webhook:
     deliver(failure="reset")
     text = dana.client.get(address).text
     assert "Attempts an hour over the last 24 hours: 1 taken, 1 failed" in text
-    assert re.search(r"<tr><td>\d\d:00</td><td>1</td><td>1</td></tr>", text)
+    assert re.search(r'<tr><th scope="row">\d\d:00</th><td>1</td><td>1</td></tr>', text)
+    assert re.search(r'<tr><th scope="row">\d\d:00</th><td>84 ms</td><td>84 ms</td></tr>', text)
+    for told in ("1 taken, 1 failed", "p95 84 ms, p50 84 ms"):
+        assert re.search(rf"<title>\d\d:00 UTC: {told}</title>", text)
+    assert text.count('<div class="graph" aria-hidden="true">') == 2
     assert "<rect" not in dana.client.get(address, headers=HTMX).text.partition('id="charts"')[2][:200]
     part = dana.client.get(f"{address}/charts", headers=HTMX).text
     assert part.count("<svg") >= 2
@@ -128,27 +180,13 @@ def test_the_overview_draws_all_webhooks_together(dana: Person, webhook: Webhook
     deliver(answer=200, status=Status.SUCCEEDED, to=webhook)
     deliver(answer=200, status=Status.SUCCEEDED, to=other)
     text = dana.client.get("/").text
-    assert re.search(r"last 24 hours: [234] taken, 0 failed", text)
+    assert "last 24 hours: 2 taken, 0 failed" in text
     assert "Success rate" in text
+    assert "<rect" not in dana.client.get("/?of=facts", headers=HTMX).text.partition('id="chart"')[2][:200]
+    part = dana.client.get("/?of=chart", headers=HTMX).text
+    assert part.startswith('<div id="chart" hx-get="/?of=chart" hx-trigger="every 60s"')
+    assert "last 24 hours: 2 taken, 0 failed" in part
+    assert "<html" in dana.client.get("/?of=chart").text
     facts = dana.client.get("/?of=facts", headers=HTMX).text
     assert "<html" not in facts
     assert 'id="facts"' in facts
-
-
-def test_the_next_tries_are_those_with_a_time(dana: Person, webhook: Webhook, deliver: Deliver) -> None:
-    address = f"/apps/webhooks/{webhook.id}"
-    assert "Next tries" not in dana.client.get(address).text
-    soon, later = deliver("Maria Silva", failure="reset"), deliver("Yuki Tanaka", failure="reset")
-    later.due_at = utcnow() + timedelta(hours=2)
-    deliver("Kwame Mensah")
-    db.session.commit()
-    table = dana.client.get(address).text.partition('id="next-title"')[2].partition("</table>")[0]
-    assert table.index("Maria Silva") < table.index("Yuki Tanaka")
-    assert "Kwame Mensah" not in table
-    assert "2 of 10" in table
-    assert soon.due_at < later.due_at
-    webhook.probes, webhook.probe_at, webhook.failing_since = 1, utcnow() + timedelta(seconds=38), utcnow()
-    db.session.commit()
-    table = dana.client.get(address).text.partition('id="next-title"')[2].partition("</table>")[0]
-    assert "One at a time" in table
-    assert table.count("after that") == 1

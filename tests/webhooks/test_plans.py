@@ -13,17 +13,18 @@ import pytest
 from flask import Flask
 from sqlalchemy import event, text
 
+from portal import audit
 from portal.extensions import db, is_sqlite, utcnow
-from portal.webhooks import engine, filters, search, sendable
+from portal.webhooks import charts, engine, filters, readings, search, sendable
 from portal.webhooks.filters import Filters
 from portal.webhooks.lease import Lease
 from portal.webhooks.models import LaneEntry, Webhook
 from portal.webhooks.search import Log
-from tests.filling import fill, fill_log
+from tests.filling import fill, fill_attempts, fill_log
 from tests.webhooks.driving import OK
 from tests.webhooks.making import make_event, make_webhook, make_workspace
 
-LONG = {"delivery", "event", "lane_entry", "attempt", "subject", "mention", "search_word"}
+LONG = {"audit_entry", "delivery", "event", "lane_entry", "attempt", "subject", "mention", "search_word"}
 """Tables that grow with what happens."""
 
 LOG = int(os.environ.get("PLAN_LOG", "100000"))
@@ -155,3 +156,30 @@ def test_an_open_log_asks_one_query_that_an_index_answers(app: Flask) -> None:
     [query] = [one for one in sent if not one[0].startswith(("BEGIN", "PRAGMA"))]
     assert scans(*query) == []
     assert "ix_delivery_workspace_id_updated_at" in "\n".join(plan_of(*query))
+
+
+@pytest.mark.parametrize("probes", [0, 1])
+def test_what_the_pages_draw_and_tell_of_a_webhook_is_found_by_an_index(app: Flask, probes: int) -> None:
+    space = make_workspace()
+    webhooks = [make_webhook(space) for _ in range(3)]
+    fill(webhooks, log=5_000, waiting=5_000, contacts=5_000)
+    busy = db.session.get_one(Webhook, webhooks[-1].id)
+    for webhook in webhooks:
+        fill_attempts(webhook, 5_000)
+    busy.probes, busy.probe_at = probes, utcnow() if probes else None
+    db.session.commit()
+    asked: dict[str, tuple[Callable[[], object], str]] = {
+        "attempts": (lambda: charts.attempts(busy.id), "ix_attempt_webhook_id_started_at"),
+        "all attempts": (lambda: charts.all_attempts(space), "ix_attempt_webhook_id_started_at"),
+        "answer times": (lambda: charts.answer_times(busy.id), "ix_attempt_webhook_id_started_at"),
+        "save to answer": (lambda: charts.save_to_answer(space), "ix_delivery_log"),
+        "next tries": (lambda: readings.next_tries(busy), "ix_delivery_due"),
+        "history": (lambda: audit.history(busy, 10), "ix_audit_entry_subject_id"),
+    }
+    for name, (work, index) in asked.items():
+        with statements() as sent:
+            work()
+        chosen = [one for one in sent if one[0].startswith("SELECT")]
+        assert [line for one in chosen for line in scans(*one, is_small=True)] == [], name
+        assert index in "\n".join(line for one in chosen for line in plan_of(*one, is_small=True)), name
+        db.session.rollback()
