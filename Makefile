@@ -20,7 +20,7 @@ receive: $(READY) ## Start a receiver on port 9000 that shows each delivery (ARG
 test: $(READY_DEV) ## Run all tests, on SQLite, PostgreSQL, Valkey and a real browser
 	@$(BIN)/python tests/browser.py
 	$(BIN)/ruff check --quiet . && $(BIN)/ruff format --check --quiet . && $(BIN)/mypy
-	$(BIN)/pytest -n 4 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/pytest -n 3 --dist loadgroup --no-loadscope-reorder
 
 chaos: $(READY_DEV) ## Kill, suspend and empty for 15 minutes: is anything lost? (SEED=42 repeats a run)
 	@$(BIN)/python -m tests.chaos

@@ -78,7 +78,7 @@ class Size:
         return kinds
 
 
-FULL = Size(kills=100, others=6, saves=2500, webhooks=20, between=(0.7, 1.3), contacts=200, seconds=390, backlog=2)
+FULL = Size(kills=100, others=6, saves=2500, webhooks=20, between=(0.7, 1.3), contacts=200, seconds=360, backlog=2)
 SHORT = Size(
     kills=20, others=1, saves=26, webhooks=10, between=(0.1, 0.5), contacts=8, last_kills=1, saves_without_redis=2
 )
