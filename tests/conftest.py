@@ -157,8 +157,14 @@ def database_url(
         return
     yield empty_databases["postgresql"]
     with empty_postgres.begin() as connection:
-        for table in reversed(Base.metadata.sorted_tables):  # of few rows that is ten times as fast as TRUNCATE
-            connection.execute(table.delete())
+        many = connection.scalar(text("SELECT EXISTS (SELECT 1 FROM delivery OFFSET 500)"))
+        names = [f'"{table.name}"' for table in Base.metadata.sorted_tables]
+        if many:
+            connection.execute(text(f"TRUNCATE {', '.join(names)}"))
+        else:  # of few rows this is ten times as fast
+            connection.execute(text("SET LOCAL session_replication_role = replica"))  # no look at who refers to them
+            for name in names:
+                connection.execute(text(f"DELETE FROM {name}"))
         connection.execute(text("ALTER SEQUENCE delivery_seq RESTART"))
 
 
