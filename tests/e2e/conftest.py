@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.browser import find
 from tests.conftest import serving_valkey
@@ -19,6 +19,7 @@ from tests.system.installation import Installation, installed
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 LIMIT = 30_000
 """Milliseconds; only a limit for what never comes."""
+expect.set_options(timeout=LIMIT)  # 5 s are not enough on a machine that kills workers beside
 
 
 @pytest.fixture(scope="session")
