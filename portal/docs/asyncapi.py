@@ -4,10 +4,11 @@ import json
 from typing import Any
 
 from ..contacts.payload import sample
-from ..contacts.schema import body_schema
-from ..webhooks.models import CONTACT_EVENTS, EventType, Trigger
+from ..webhooks.alarms import sample_bodies as sample_alarms
+from ..webhooks.models import EventType, Trigger
+from .schemas import body_schema
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 """Of the contract: receivers rely on it, so it changes only with the bodies or headers."""
 
 HEADERS: dict[str, dict[str, Any]] = {
@@ -19,7 +20,7 @@ HEADERS: dict[str, dict[str, Any]] = {
         "pattern": "^v1,[A-Za-z0-9+/=]+( v1,[A-Za-z0-9+/=]+)*$",
         "description": "One signature, or two with a space between while a secret is being changed.",
     },
-    "x-cloudcx-event": {"enum": list(map(str, CONTACT_EVENTS)), "description": "The event type, as in the body."},
+    "x-cloudcx-event": {"enum": list(map(str, EventType)), "description": "The event type, as in the body."},
     "x-cloudcx-attempt": {"pattern": "^[0-9]+$", "description": "The number of this attempt, from 1."},
     "x-cloudcx-trigger": {
         "enum": list(map(str, Trigger)),
@@ -34,7 +35,7 @@ HEADERS: dict[str, dict[str, Any]] = {
 
 def document() -> dict[str, Any]:
     """The whole document."""
-    messages = {event_type.value: _message(event_type) for event_type in CONTACT_EVENTS}
+    messages = {event_type.value: _message(event_type) for event_type in EventType}
     names = [{"$ref": f"#/channels/contacts/messages/{name}"} for name in messages]
     return {
         "asyncapi": "3.0.0",
@@ -62,7 +63,7 @@ def document() -> dict[str, Any]:
         "components": {
             "messages": messages,
             "messageTraits": {"signed": {"headers": _headers()}},
-            "schemas": {event_type.value: _payload(event_type) for event_type in CONTACT_EVENTS},
+            "schemas": {event_type.value: body_schema(event_type) for event_type in EventType},
         },
     }
 
@@ -72,15 +73,10 @@ def _message(event_type: EventType) -> dict[str, Any]:
         "name": event_type.value,
         "traits": [{"$ref": "#/components/messageTraits/signed"}],
         "payload": {"$ref": f"#/components/schemas/{event_type.value}"},
-        "examples": [{"payload": json.loads(sample()[event_type])}],
+        "examples": [{"payload": json.loads((sample() | sample_alarms())[event_type])}],
     }
 
 
 def _headers() -> dict[str, Any]:
     properties = {name: {"type": "string", **facts} for name, facts in HEADERS.items()}
     return {"type": "object", "properties": properties, "required": list(HEADERS)[:-1]}
-
-
-def _payload(event_type: EventType) -> dict[str, Any]:
-    """The schema of the body. It keeps to what AsyncAPI's own dialect says likewise, so it needs no name of another."""
-    return {key: value for key, value in body_schema(event_type).items() if key != "$schema"}

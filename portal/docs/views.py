@@ -8,11 +8,10 @@ from flask_login import current_user
 
 from ..accounts.service import workspace
 from ..accounts.views import public
-from ..contacts.schema import body_schema
 from ..web import page
 from ..webhooks import readings
-from ..webhooks.models import CONTACT_EVENTS, EventType, Webhook
-from . import asyncapi, rendering
+from ..webhooks.models import EventType, Webhook
+from . import asyncapi, rendering, schemas
 
 blueprint = Blueprint("docs", __name__)
 
@@ -23,14 +22,16 @@ def receiving() -> Response:
     """How to receive and verify, with the reader's newest webhook URL where there is one."""
     guide, webhook = rendering.guide(), _newest_webhook()
     body = guide.addressed(webhook.url) if webhook else guide.body
-    return page("docs/receiving.html", guide=guide, body=body, webhook=webhook, schemas=CONTACT_EVENTS)
+    return page("docs/receiving.html", guide=guide, body=body, webhook=webhook, schemas=EventType)
 
 
 @blueprint.get("/docs/schemas/<name>.json")
 @public
 def schema(name: str) -> Response:
     """The JSON Schema of an event's body."""
-    return _as_json(body_schema(EventType(name))) if name in CONTACT_EVENTS else abort(404)
+    if name not in list(EventType):
+        abort(404)
+    return _as_json(schemas.with_dialect(schemas.body_schema(EventType(name))))
 
 
 @blueprint.get("/docs/asyncapi.json", endpoint="asyncapi")

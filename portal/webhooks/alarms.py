@@ -29,7 +29,7 @@ SAMPLE_SINCE = 1_760_000_000_000
 
 def look(_: str) -> None:
     """Raise and take back what is due, a webhook a transaction. The RQ job behind the bell that rings once a minute."""
-    for webhook_id in db.session.scalars(_uneasy()).all():
+    for webhook_id in _changed():
         locked = select(Webhook).where(Webhook.id == webhook_id).with_for_update(key_share=True)
         webhook = db.session.scalars(locked, execution_options={"populate_existing": True}).one()
         if event_type := _due(webhook, utcnow()):
@@ -53,12 +53,11 @@ def sample_bodies() -> dict[EventType, bytes]:
     return {event_type: _body(event_type, about, facts[event_type]) for event_type in ALARMS}
 
 
-def _uneasy() -> Any:
-    """Webhooks that may have something to say: a handful, among few."""
-    lately = Webhook.failing_since.is_not(None)
-    return select(Webhook.id).where(
-        Webhook.state != State.DELETED, or_(lately, Webhook.state == State.PAUSED, Webhook.alarm > 0)
-    )
+def _changed() -> list[uuid.UUID]:
+    """Webhooks whose state asks for another alarm than stands, as it looks without a lock: a handful, among few."""
+    uneasy = or_(Webhook.failing_since.is_not(None), Webhook.state == State.PAUSED, Webhook.alarm > 0)
+    living = db.session.scalars(select(Webhook).where(Webhook.state != State.DELETED, uneasy))
+    return [webhook.id for webhook in living if _level(webhook, utcnow()) != webhook.alarm]
 
 
 def _level(webhook: Webhook, now: datetime) -> int:

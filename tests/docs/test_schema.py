@@ -11,11 +11,12 @@ from flask import Flask
 
 from portal.contacts import service as contacts
 from portal.contacts.payload import KEYS, sample
-from portal.contacts.schema import CONTACT, FIELDS, body_schema
+from portal.contacts.schema import CONTACT, FIELDS
 from portal.docs.asyncapi import HEADERS, document
+from portal.docs.schemas import body_schema, with_dialect
 from portal.extensions import db, utcnow
-from portal.webhooks import signing
-from portal.webhooks.models import CONTACT_EVENTS, Event, EventType, Trigger
+from portal.webhooks import alarms, signing
+from portal.webhooks.models import ALARMS, CONTACT_EVENTS, Event, EventType, Trigger
 from tests.docs.reading import table
 from tests.system.test_contract import CREATED, UPDATED
 from tests.webhooks.making import delivery_of, make_event, make_webhook, make_workspace
@@ -43,7 +44,7 @@ def fits(body: Any, event_type: EventType) -> bool:
     return jsonschema.Draft202012Validator(body_schema(event_type)).is_valid(body)
 
 
-@pytest.mark.parametrize("event_type", CONTACT_EVENTS)
+@pytest.mark.parametrize("event_type", EventType)
 def test_a_schema_is_a_true_json_schema_of_2020_12(event_type: EventType) -> None:
     jsonschema.Draft202012Validator.check_schema(body_schema(event_type))
 
@@ -52,6 +53,15 @@ def test_a_schema_is_a_true_json_schema_of_2020_12(event_type: EventType) -> Non
 def test_the_vendors_examples_and_our_own_fit(event_type: EventType) -> None:
     assert fits(VENDORS[event_type], event_type)
     assert fits(json.loads(sample()[event_type]), event_type)
+
+
+@pytest.mark.parametrize("event_type", ALARMS)
+def test_alarms_fit_their_own_schema_only_and_only_whole(event_type: EventType) -> None:
+    body = json.loads(alarms.sample_bodies()[event_type])
+    assert [other for other in EventType if fits(body, other)] == [event_type]
+    for key in body:
+        assert not fits({name: value for name, value in body.items() if name != key}, event_type)
+        assert not fits(body | {key: 1.5}, event_type)
 
 
 @pytest.mark.parametrize("event_type", CONTACT_EVENTS)
@@ -155,8 +165,8 @@ def without(headers: dict[str, str], name: str) -> dict[str, str]:
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_everybody_gets_the_schemas_and_the_document(app: Flask) -> None:
     visitor = app.test_client()
-    for event_type in CONTACT_EVENTS:
-        assert visitor.get(f"/docs/schemas/{event_type}.json").json == body_schema(event_type)
+    for event_type in EventType:
+        assert visitor.get(f"/docs/schemas/{event_type}.json").json == with_dialect(body_schema(event_type))
     served = visitor.get("/docs/asyncapi.json")
     assert served.content_type == "application/json"
     assert served.json == document()
@@ -185,7 +195,7 @@ def references(node: Any) -> Any:
 
 def test_the_documents_messages_carry_the_schemas_and_true_examples() -> None:
     parts = document()["components"]
-    for event_type in CONTACT_EVENTS:
+    for event_type in EventType:
         (example,) = parts["messages"][event_type]["examples"]
         assert jsonschema.Draft202012Validator(parts["schemas"][event_type]).is_valid(example["payload"])
-        assert parts["schemas"][event_type] == {k: v for k, v in body_schema(event_type).items() if k != "$schema"}
+        assert parts["schemas"][event_type] == body_schema(event_type)
