@@ -60,9 +60,9 @@ def update(workspace_id: uuid.UUID, contact_id: uuid.UUID, values: Mapping[str, 
     Raises ContactGone.
     """
     contact = _locked(workspace_id, contact_id)
-    wanted = {name: _blank(name) if value == "" else value for name, value in values.items() if name != "tags"}
+    wanted = {name: blank(name) if value == "" else value for name, value in values.items() if name != "tags"}
     tags = tagging.named(workspace_id, values["tags"]) if "tags" in values else contact.tags
-    if not _differs(contact, wanted, tags):
+    if not differs(contact, wanted, tags):
         return False
     before = contact_payload(contact, _owner_name(contact))
     for name, value in wanted.items():
@@ -71,7 +71,7 @@ def update(workspace_id: uuid.UUID, contact_id: uuid.UUID, values: Mapping[str, 
     contact.last_updated_time = contact.changed_at = utcnow()
     db.session.flush()
     after = contact_payload(contact, _owner_name(contact))
-    _publish(EventType.UPDATED, contact, [after], _changes(before, after), actor)
+    _publish(EventType.UPDATED, contact, [after], changes_of(before, after), actor)
     return True
 
 
@@ -82,6 +82,19 @@ def delete(workspace_id: uuid.UUID, contact_id: uuid.UUID, actor: str) -> Contac
     db.session.flush()
     _publish(EventType.DELETED, contact, [str(contact.id)], {}, actor)
     return contact
+
+
+def about(contact: Contact, changes: dict[str, list[Any]], is_known: bool = False) -> About:
+    """The contact as an event's subject; `is_known` when the log finds it by its words already."""
+    now = [contact.first_name, contact.last_name, contact.email, contact.phone_number]
+    before = [changes[key][0] for key in KNOWN_BY if key in changes]
+    known_by = [] if is_known else [text for text in (*now, *before) if text]
+    return About(contact.id, contact.contact_id, contact.label, changes, known_by)
+
+
+def made_up_number() -> str:
+    """A contact ID for those who get none: nine digits, perhaps taken."""
+    return str(secrets.randbelow(900_000_000) + 100_000_000)
 
 
 def _locked(workspace_id: uuid.UUID, contact_id: uuid.UUID) -> Contact:
@@ -98,7 +111,7 @@ def _insert(values: Mapping[str, Any]) -> Contact:
     """Add the contact; the database's unique constraint is the judge of contact IDs, also between two at once."""
     typed = values.get("contact_id")
     for _ in range(1 if typed else CREATE_TRIES):
-        number = typed or str(secrets.randbelow(900_000_000) + 100_000_000)
+        number = typed or made_up_number()
         contact = Contact(**{**values, "contact_id": number})
         try:
             with db.session.begin_nested():
@@ -109,21 +122,24 @@ def _insert(values: Mapping[str, Any]) -> Contact:
     raise ContactIdTaken
 
 
-def _blank(name: str) -> str | None:
+def blank(name: str) -> str | None:
+    """What an edit that leaves the attribute blank makes of it."""
     return "" if name in MAIN_GROUP else None
 
 
-def _differs(contact: Contact, wanted: Mapping[str, Any], tags: Iterable[Tag]) -> bool:
-    fields = any(_known(getattr(contact, name)) != _known(value) for name, value in wanted.items())
+def differs(contact: Contact, wanted: Mapping[str, Any], tags: Iterable[Tag]) -> bool:
+    """Whether the contact says anything else than that."""
+    fields = any(known(getattr(contact, name)) != known(value) for name, value in wanted.items())
     return fields or set(contact.tags) != set(tags)
 
 
-def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, list[Any]]:
-    keys = [key for key in KEYS if key != "lastUpdatedTime" and _known(before[key]) != _known(after[key])]
+def changes_of(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Payload key to [old, new] of what really changed."""
+    keys = [key for key in KEYS if key != "lastUpdatedTime" and known(before[key]) != known(after[key])]
     return {key: [before[key], after[key]] for key in keys}
 
 
-def _known(value: Any) -> Any:
+def known(value: Any) -> Any:
     """null and "" are the same fact: nothing is known."""
     return None if value == "" else value
 
@@ -140,8 +156,4 @@ def _owner_name(contact: Contact) -> str | None:
 def _publish(
     event_type: EventType, contact: Contact, items: list[Any], changes: dict[str, list[Any]], actor: str
 ) -> None:
-    now = [contact.first_name, contact.last_name, contact.email, contact.phone_number]
-    before = [changes[key][0] for key in KNOWN_BY if key in changes]
-    known_by = [text for text in (*now, *before) if text]
-    about = About(contact.id, contact.contact_id, contact.label, changes, known_by)
-    publish(contact.workspace_id, event_type, body(event_type, items), [about], actor)
+    publish(contact.workspace_id, event_type, body(event_type, items), [about(contact, changes)], actor)
