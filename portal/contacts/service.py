@@ -84,6 +84,18 @@ def delete(workspace_id: uuid.UUID, contact_id: uuid.UUID, actor: str) -> Contac
     return contact
 
 
+def erase(workspace_id: uuid.UUID, contact_id: uuid.UUID, called: str, actor: str) -> None:
+    """Delete a contact that is still there; its last event calls it `called`, and is found by nothing else."""
+    try:
+        contact = _locked(workspace_id, contact_id)
+    except ContactGone:
+        return
+    db.session.delete(contact)
+    db.session.flush()
+    event_body = body(EventType.DELETED, [str(contact_id)])
+    publish(workspace_id, EventType.DELETED, event_body, [About(contact_id, "", called)], actor)
+
+
 def _locked(workspace_id: uuid.UUID, contact_id: uuid.UUID) -> Contact:
     """The contact as it is now and stays until the commit (on SQLite the transaction is the lock)."""
     query = select(Contact).where(Contact.workspace_id == workspace_id, Contact.id == contact_id)

@@ -42,6 +42,7 @@ class Skip(StrEnum):
     HELD = "held"
     TEST = "test"
     WAITING = "waiting"
+    ERASED = "erased"
     CHANGED = "changed"
     """Something else was done with it since the bulk began: nobody asked about that."""
 
@@ -52,6 +53,7 @@ REASONS = {
     Skip.HELD: "Their webhook is paused: they are sent when it is resumed.",
     Skip.TEST: "They were tests.",
     Skip.WAITING: "They were waiting already.",
+    Skip.ERASED: "Their contact was erased for good, and their bodies with it.",
     Skip.CHANGED: "Something happened to them meanwhile.",
 }
 
@@ -79,6 +81,11 @@ def stop(bulk: Bulk) -> None:
     db.session.refresh(bulk, with_for_update=True)
     if not bulk.finished_at:
         bulk.finished_at, bulk.is_stopped = utcnow(), True
+
+
+def unfinished() -> Sequence[uuid.UUID]:
+    """The bulks that are not done."""
+    return db.session.scalars(select(Bulk.id).where(Bulk.finished_at.is_(None))).all()
 
 
 def work(bulk_id: str) -> None:
@@ -199,6 +206,8 @@ def _send_again(bulk: Bulk, webhook: Webhook, rows: Sequence[Delivery], outdated
 def _reason(delivery: Delivery, outdated: Collection[str]) -> Skip | None:
     if delivery.event.is_test:
         return Skip.TEST
+    if delivery.event.erased_at:
+        return Skip.ERASED
     if delivery.status == Status.PENDING:
         return Skip.WAITING
     return Skip.NEWER if delivery.event.id in outdated else None
@@ -231,6 +240,7 @@ def _past(bulk: Bulk, webhook: Webhook) -> list[ColumnElement[bool]]:
         Event.created_at.between(bulk.since, bulk.created_at),
         Event.type.in_([kind for kind in CONTACT_EVENTS if kind in webhook.event_types]),
         Event.is_test.is_(False),
+        Event.erased_at.is_(None),
     ]
 
 
@@ -273,3 +283,6 @@ def _outdated(event_ids: Sequence[str], webhook: Webhook, since: SQLColumnExpres
     )
     query = select(Subject.event_id).join(Event, Event.id == Subject.event_id)
     return set(db.session.scalars(query.where(Subject.event_id.in_(event_ids), overtaken)))
+
+
+jobs.in_slices(jobs.BULK, unfinished)

@@ -1,5 +1,6 @@
 """The form of a webhook; whether a URL or a header may be used is for `outbound` to say."""
 
+from collections.abc import Mapping
 from typing import Any, Self
 
 from flask import current_app
@@ -8,11 +9,13 @@ from wtforms.validators import ValidationError
 
 from ..fields import Form, long_text, text
 from . import signing
+from .engine import MASK
 from .models import ALARMS, CONTACT_EVENTS, EventType, Webhook
 from .outbound import HeadersRefused, UrlRefused, check_url, parse_headers
 
 URL_HINT = "Starts with http:// or https://. It should answer 2xx within 15 s."
 URL_WARNING = "http:// sends contacts unencrypted. Use https:// if the receiver has it."
+HEADERS_HINT = f"One per line, name: value. Values are stored encrypted and shown as {MASK} from then on."
 MAX_URL, MAX_HEADER_TEXT = 100_000, 90_000
 """No rules, only bounds for what is looked at: the rules of `outbound` are far below them and say it better."""
 
@@ -25,12 +28,18 @@ def may_be_used(_form: Any, field: Any) -> None:
         raise ValidationError(refused.message) from refused
 
 
-def can_be_sent(_form: Any, field: Any) -> None:
-    """A validator: lines of "Name: value" that a request can carry and that are not the portal's own."""
-    try:
-        parse_headers(field.data or "")
-    except HeadersRefused as refused:
-        raise ValidationError(refused.message) from refused
+def unmasked(text: str, kept: Mapping[str, str]) -> str:
+    """Lines of "Name: value" with the values that the page shows masked as they are kept. Raises HeadersRefused."""
+    values = {name.lower(): value for name, value in kept.items()}
+    lines = []
+    for line in text.split("\n"):
+        name, _, value = line.partition(":")
+        if value.strip() == MASK:
+            if name.strip().lower() not in values:
+                raise HeadersRefused(f"Type the value of {name.strip()[:40]}: none is kept under this name.")
+            line = f"{name}: {values[name.strip().lower()]}"
+        lines.append(line)
+    return "\n".join(lines)
 
 
 class WebhookForm(Form):
@@ -44,14 +53,19 @@ class WebhookForm(Form):
     recovered = BooleanField(EventType.RECOVERED, name=EventType.RECOVERED)
     url = text("URL", MAX_URL, may_be_used, description=URL_HINT)
     description = text("Description", 200)
-    headers = long_text("Custom headers", MAX_HEADER_TEXT, can_be_sent, description="One per line, name: value.")
+    headers = long_text("Custom headers", MAX_HEADER_TEXT, description=HEADERS_HINT)
+    kept: Mapping[str, str] = {}
+    """The headers that the webhook has: their values are never shown again."""
 
     @classmethod
     def of(cls, webhook: Webhook) -> Self:
         """The form filled with what the webhook has; what was posted goes before it."""
-        lines = [f"{name}: {value}" for name, value in signing.custom_headers(webhook).items()]
+        kept = signing.custom_headers(webhook)
+        lines = "\n".join(f"{name}: {MASK}" for name in kept)
         chosen = {event_type.name.lower(): event_type in webhook.event_types for event_type in EventType}
-        return cls(data={"url": webhook.url, "description": webhook.description, "headers": "\n".join(lines), **chosen})
+        form = cls(data={"url": webhook.url, "description": webhook.description, "headers": lines, **chosen})
+        form.kept = kept
+        return form
 
     @property
     def choices(self) -> dict[EventType, BooleanField]:
@@ -77,9 +91,19 @@ class WebhookForm(Form):
         if not any(box.data for box in (self.choices | self.alarms).values()):
             raise ValidationError("Choose at least one event type.")
 
+    def validate_headers(self, _field: Any) -> None:
+        """Lines of "Name: value" that a request can carry and that are not the portal's own."""
+        try:
+            self._headers()
+        except HeadersRefused as refused:
+            raise ValidationError(refused.message) from refused
+
     def fill(self, webhook: Webhook) -> None:
         """Write what the form holds to the webhook."""
         webhook.url = self.url.data
         webhook.description = self.description.data or None
         webhook.event_types = [event_type.value for event_type, box in (self.choices | self.alarms).items() if box.data]
-        webhook.headers = signing.seal_headers(parse_headers(self.headers.data or ""))
+        webhook.headers = signing.seal_headers(self._headers())
+
+    def _headers(self) -> dict[str, str]:
+        return parse_headers(unmasked(self.headers.data or "", self.kept))

@@ -5,6 +5,7 @@ import uuid
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+from urllib.parse import urlsplit
 
 from sqlalchemy import (
     JSON,
@@ -21,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..extensions import Base, utcnow
+from ..sealing import Sealed
 
 
 class EventType(StrEnum):
@@ -94,11 +96,11 @@ class Webhook(Base):
     url: Mapped[str] = mapped_column(Text)
     description: Mapped[str | None] = mapped_column(String(200))
     event_types: Mapped[list[str]] = mapped_column(JSON)
-    secret: Mapped[bytes] = mapped_column(LargeBinary)
-    """Encrypted, as are the two below: `signing` opens them."""
-    old_secret: Mapped[bytes | None] = mapped_column(LargeBinary)
+    secret: Mapped[bytes] = mapped_column(Sealed)
+    """`signing` opens it, and the two below."""
+    old_secret: Mapped[bytes | None] = mapped_column(Sealed)
     old_secret_until: Mapped[datetime | None]
-    headers: Mapped[bytes | None] = mapped_column(LargeBinary)
+    headers: Mapped[bytes | None] = mapped_column(Sealed)
     state: Mapped[State] = mapped_column(default=State.ACTIVE)
     pause_reason: Mapped[PauseReason | None]
     paused_at: Mapped[datetime | None]
@@ -129,6 +131,11 @@ class Webhook(Base):
     def is_active(self) -> bool:
         return self.state == State.ACTIVE
 
+    @property
+    def audit_label(self) -> str:
+        """Where it leads; a path may hold a credential."""
+        return urlsplit(self.url).netloc
+
     def pause(self, reason: PauseReason) -> None:
         """Hold: events go on being recorded, nothing is sent, nothing is dropped."""
         self.state, self.pause_reason, self.paused_at = State.PAUSED, reason, utcnow()
@@ -148,6 +155,8 @@ class Event(Base):
     """Who did it, as people read it: kept as a name, for the person may leave."""
     is_test: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(default=utcnow)
+    erased_at: Mapped[datetime | None]
+    """Since then its body is empty, for the contact was erased for good: it is never sent again."""
 
     subjects: Mapped[list["Subject"]] = relationship(order_by="Subject.position", lazy="selectin")
 
@@ -240,6 +249,10 @@ class Delivery(Base):
     last_duration_ms: Mapped[float | None]
     last_trigger: Mapped[Trigger | None]
     updated_at: Mapped[datetime] = mapped_column(default=utcnow, onupdate=utcnow)
+
+    @property
+    def audit_label(self) -> str:
+        return self.event_id
 
     event: Mapped[Event] = relationship(lazy="joined", innerjoin=True)
     webhook: Mapped[Webhook] = relationship(lazy="joined", innerjoin=True)
