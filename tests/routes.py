@@ -50,6 +50,8 @@ SIGNUP = {"workspace": "W", "name": "N", "email": "{id}@example.com", "password"
 TAG = {"{id}-name": "Changed", "{id}-color": "#123456"}
 
 ROUTES = [
+    Route("audit.download", changes=True),
+    Route("audit.index"),
     Route("accounts.log_in", public=200),
     Route("accounts.log_in", "POST", form={"email": "{email}", "password": PASSWORD}, changes=True, public=303),
     Route("accounts.settings"),
@@ -71,7 +73,7 @@ ROUTES = [
     change("contacts.edit_tag", "tag", TAG),
     change("contacts.new", form=CONTACT),
     change("contacts.tags", form={"new-name": "Changed", "new-color": "#123456"}),
-    Route("deliveries.download"),
+    Route("deliveries.download", changes=True),
     Route("deliveries.index"),
     Route("deliveries.judge", "POST", "delivery", {"signature": "v1,{id}"}),
     Route("deliveries.lab", names="delivery"),
@@ -83,6 +85,10 @@ ROUTES = [
     Route("health.show", public=200),
     Route("overview.index"),
     change("overview.add_sample"),
+    Route("privacy.erase", names="contact"),
+    Route("privacy.export", names="contact", changes=True),
+    Route("privacy.show", names="erasure"),
+    change("privacy.erase", "contact", {"name": "z~qcontact.first_name z~qcontact.last_name"}),
     Route("sandbox.fill"),
     Route("sandbox.receive", names="sandbox", public=302),
     Route("sandbox.receive", "POST", "sandbox", changes=True, public=200, csrf=False),

@@ -37,6 +37,9 @@ class Tag(Base):
 class Contact(Base):
     """A person that the workspace knows. Text is NULL or "" exactly as the payload shall say it."""
 
+    is_personal = True
+    """`audit` keeps nothing of it but its id: an entry stays for ever, and what is said of a person must not."""
+
     __tablename__ = "contact"
     __table_args__ = (
         UniqueConstraint("workspace_id", "contact_id"),

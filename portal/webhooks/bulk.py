@@ -44,6 +44,7 @@ class Skip(StrEnum):
     WAITING = "waiting"
     LARGE = "large"
     """It tells of more contacts than the webhook takes in one request."""
+    ERASED = "erased"
     CHANGED = "changed"
     """Something else was done with it since the bulk began: nobody asked about that."""
 
@@ -55,6 +56,7 @@ REASONS = {
     Skip.TEST: "They were tests.",
     Skip.WAITING: "They were waiting already.",
     Skip.LARGE: "They tell of more contacts than the webhook takes in one request.",
+    Skip.ERASED: "Their contact was erased for good, and their bodies with it.",
     Skip.CHANGED: "Something happened to them meanwhile.",
 }
 
@@ -82,6 +84,11 @@ def stop(bulk: Bulk) -> None:
     db.session.refresh(bulk, with_for_update=True)
     if not bulk.finished_at:
         bulk.finished_at, bulk.is_stopped = utcnow(), True
+
+
+def unfinished() -> Sequence[uuid.UUID]:
+    """The bulks that are not done."""
+    return db.session.scalars(select(Bulk.id).where(Bulk.finished_at.is_(None))).all()
 
 
 def work(bulk_id: str) -> None:
@@ -205,6 +212,8 @@ def _reason(delivery: Delivery, outdated: Collection[str], most: int) -> Skip | 
         return Skip.TEST
     if len(delivery.event.subjects) > most:
         return Skip.LARGE
+    if delivery.event.erased_at:
+        return Skip.ERASED
     if delivery.status == Status.PENDING:
         return Skip.WAITING
     return Skip.NEWER if delivery.event.id in outdated else None
@@ -239,6 +248,7 @@ def _past(bulk: Bulk, webhook: Webhook) -> list[ColumnElement[bool]]:
         Event.is_test.is_(False),
         # Of what was told several times, the groups that it took, or would have taken.
         literal(webhook.contacts_per_request).between(Event.takes_from, Event.takes_to),
+        Event.erased_at.is_(None),
     ]
 
 
@@ -281,3 +291,6 @@ def _outdated(event_ids: Sequence[str], webhook: Webhook, since: SQLColumnExpres
     )
     query = select(Subject.event_id).join(Event, Event.id == Subject.event_id)
     return set(db.session.scalars(query.where(Subject.event_id.in_(event_ids), overtaken)))
+
+
+jobs.in_slices(jobs.BULK, unfinished)

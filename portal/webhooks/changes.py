@@ -81,6 +81,11 @@ def stories(event: Event, now: Mapping[uuid.UUID, Payload], labels: Labels) -> l
     ]
 
 
+def said_of(event: Event, contact_id: uuid.UUID) -> Payload | None:
+    """What the event's body says of the contact; None where that is nothing but its id."""
+    return _sent(event).get(str(contact_id))
+
+
 def _story(event: Event, subject: Subject, then: Payload | None, now: Payload | None, labels: Labels) -> Story:
     pairs: Mapping[str, Any] = subject.changes
     if event.type == EventType.CREATED:

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import load_only
 from werkzeug.wrappers import Response
 
+from .. import audit
 from ..accounts.service import own_or_404, person, workspace
 from ..extensions import db, limiter
 from ..pace import pace
@@ -21,6 +22,7 @@ from .live import Live
 from .log import blueprint
 from .models import Attempt, Delivery, Event, EventType, State, Status, Subject
 from .outbound import explain
+from .sentences import Note
 
 PHASES = {"dns": "DNS", "connect": "Connect", "tls": "TLS", "first_byte": "First byte", "body": "Body"}
 BAR, GAP = 1000, 3
@@ -31,6 +33,10 @@ SHOWN = 64 * 1024
 """Bytes of a body that are shown."""
 LAB_RATE = "30/minute;300/hour"
 FAILED = 422
+ERASED = (
+    "Its contact was erased for good: the body is gone, so it can’t be sent again."
+    " That it was sent, when and with which result stays here."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +78,8 @@ def show(delivery_id: UUID) -> Response | tuple[str, int]:
     return page(
         "deliveries/show.html", "deliveries/_show.html",
         delivery=delivery, part=part, window=window, ahead=ahead, front=front,
-        life=life(delivery, window.tries if window else None, ahead), note=sentences.advice(delivery),
-        may_resend=webhook.state != State.DELETED,
+        life=life(delivery, window.tries if window else None, ahead), note=_note(delivery),
+        may_resend=webhook.state != State.DELETED and not delivery.event.erased_at,
         **_exactly(delivery, window.chosen if window else None, view == "raw"), **_about(delivery.event),
     )  # fmt: skip
 
@@ -83,9 +89,11 @@ def resend(delivery_id: UUID) -> Response:
     """Send it once more, with the same id and the same bytes."""
     delivery = own_or_404(Delivery, delivery_id)
     if publisher.resend(delivery):
+        audit.note(person().name, "resent", delivery)
         say("It is sent again.")
     else:
-        say("Its webhook was deleted, so there is nowhere to send it to.")
+        gone = publisher.is_erased(delivery)
+        say(ERASED if gone else "Its webhook was deleted, so there is nowhere to send it to.")
     db.session.commit()
     return go(url_for("deliveries.show", delivery_id=delivery.id))
 
@@ -104,9 +112,15 @@ def judge(delivery_id: UUID) -> Response:
     return _lab_page(delivery, pasted)
 
 
+def _note(delivery: Delivery) -> Note | None:
+    """What is going on, or that there is nothing left to send."""
+    erased_at = delivery.event.erased_at
+    return Note("", "Erased", f"{ERASED} ({sentences.moment(erased_at)})") if erased_at else sentences.advice(delivery)
+
+
 def _lab_page(delivery: Delivery, pasted: str | None = None) -> Response:
     window = _window(delivery, request.args.get("attempt", type=int))
-    laid = bench.lay_out(delivery, window.chosen) if window else None
+    laid = bench.lay_out(delivery, window.chosen) if window and not delivery.event.erased_at else None
     verdict: Verdict | None = None
     if laid and pasted is not None:
         verdict = bench.judge_pasted(pasted, laid, delivery.webhook)
@@ -153,7 +167,7 @@ def _exactly(delivery: Delivery, chosen: Attempt | None, raw: bool) -> dict[str,
         "header_lines": exact.headers,
         "visible": exact.visible,
         "phases": _phases(chosen) if chosen else [],
-        "curl": exact.curl(chosen.url, chosen.request_headers, body, MASK) if chosen else "",
+        "curl": exact.curl(chosen.url, chosen.request_headers, body, MASK) if chosen and body else "",
         "meaning": explain(chosen.failure, chosen.status).advice if chosen and chosen.failure else "",
         "masked": any(value == MASK for _, value in chosen.request_headers) if chosen else False,
         "all_attempts": pace().attempts,

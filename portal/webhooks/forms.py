@@ -1,5 +1,6 @@
 """The form of a webhook; whether a URL or a header may be used is for `outbound` to say."""
 
+from collections.abc import Mapping
 from typing import Any, Self
 
 from flask import current_app
@@ -8,6 +9,7 @@ from wtforms.validators import NumberRange, ValidationError
 
 from ..fields import Form, long_text, text
 from . import signing
+from .engine import MASK
 from .models import ALARMS, CONTACT_EVENTS, MOST_CONTACTS, EventType, Webhook
 from .outbound import HeadersRefused, UrlRefused, check_url, parse_headers
 
@@ -15,6 +17,7 @@ URL_HINT = "Starts with http:// or https://. It should answer 2xx within 15 s."
 URL_WARNING = "http:// sends contacts unencrypted. Use https:// if the receiver has it."
 PER_REQUEST_RANGE = f"Give a whole number from 1 to {MOST_CONTACTS}."
 PER_REQUEST_HINT = f"At most {MOST_CONTACTS}, when many change at once. Each body stays under 256 KB."
+HEADERS_HINT = f"One per line, name: value. Values are stored encrypted and shown as {MASK} from then on."
 MAX_URL, MAX_HEADER_TEXT = 100_000, 90_000
 """No rules, only bounds for what is looked at: the rules of `outbound` are far below them and say it better."""
 
@@ -27,12 +30,18 @@ def may_be_used(_form: Any, field: Any) -> None:
         raise ValidationError(refused.message) from refused
 
 
-def can_be_sent(_form: Any, field: Any) -> None:
-    """A validator: lines of "Name: value" that a request can carry and that are not the portal's own."""
-    try:
-        parse_headers(field.data or "")
-    except HeadersRefused as refused:
-        raise ValidationError(refused.message) from refused
+def unmasked(text: str, kept: Mapping[str, str]) -> str:
+    """Lines of "Name: value" with the values that the page shows masked as they are kept. Raises HeadersRefused."""
+    values = {name.lower(): value for name, value in kept.items()}
+    lines = []
+    for line in text.split("\n"):
+        name, _, value = line.partition(":")
+        if value.strip() == MASK:
+            if name.strip().lower() not in values:
+                raise HeadersRefused(f"Type the value of {name.strip()[:40]}: none is kept under this name.")
+            line = f"{name}: {values[name.strip().lower()]}"
+        lines.append(line)
+    return "\n".join(lines)
 
 
 class WholeNumber(IntegerField):  # type: ignore[misc]  # WTForms is not typed
@@ -64,15 +73,20 @@ class WebhookForm(Form):
         description=PER_REQUEST_HINT,
         render_kw={"type": "number", "min": 1, "max": MOST_CONTACTS},
     )
-    headers = long_text("Custom headers", MAX_HEADER_TEXT, can_be_sent, description="One per line, name: value.")
+    headers = long_text("Custom headers", MAX_HEADER_TEXT, description=HEADERS_HINT)
+    kept: Mapping[str, str] = {}
+    """The headers that the webhook has: their values are never shown again."""
 
     @classmethod
     def of(cls, webhook: Webhook) -> Self:
         """The form filled with what the webhook has; what was posted goes before it."""
-        lines = [f"{name}: {value}" for name, value in signing.custom_headers(webhook).items()]
+        kept = signing.custom_headers(webhook)
+        lines = "\n".join(f"{name}: {MASK}" for name in kept)
         chosen = {event_type.name.lower(): event_type in webhook.event_types for event_type in EventType}
         facts = {name: getattr(webhook, name) for name in ("url", "description", "contacts_per_request")}
-        return cls(data={**facts, "headers": "\n".join(lines), **chosen})
+        form = cls(data={**facts, "headers": lines, **chosen})
+        form.kept = kept
+        return form
 
     @property
     def choices(self) -> dict[EventType, BooleanField]:
@@ -105,10 +119,20 @@ class WebhookForm(Form):
         if not any(box.data for box in (self.choices | self.alarms).values()):
             raise ValidationError("Choose at least one event type.")
 
+    def validate_headers(self, _field: Any) -> None:
+        """Lines of "Name: value" that a request can carry and that are not the portal's own."""
+        try:
+            self._headers()
+        except HeadersRefused as refused:
+            raise ValidationError(refused.message) from refused
+
     def fill(self, webhook: Webhook) -> None:
         """Write what the form holds to the webhook."""
         webhook.url = self.url.data
         webhook.description = self.description.data or None
         webhook.event_types = [event_type.value for event_type, box in (self.choices | self.alarms).items() if box.data]
         webhook.contacts_per_request = self.contacts_per_request.data
-        webhook.headers = signing.seal_headers(parse_headers(self.headers.data or ""))
+        webhook.headers = signing.seal_headers(self._headers())
+
+    def _headers(self) -> dict[str, str]:
+        return parse_headers(unmasked(self.headers.data or "", self.kept))

@@ -5,6 +5,7 @@ import uuid
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+from urllib.parse import urlsplit
 
 from sqlalchemy import (
     JSON,
@@ -21,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..extensions import Base, utcnow
+from ..sealing import Sealed
 
 
 class EventType(StrEnum):
@@ -98,11 +100,11 @@ class Webhook(Base):
     event_types: Mapped[list[str]] = mapped_column(JSON)
     contacts_per_request: Mapped[int] = mapped_column(default=1)
     """How many contacts it takes in one request, at most; 1 to MOST_CONTACTS."""
-    secret: Mapped[bytes] = mapped_column(LargeBinary)
-    """Encrypted, as are the two below: `signing` opens them."""
-    old_secret: Mapped[bytes | None] = mapped_column(LargeBinary)
+    secret: Mapped[bytes] = mapped_column(Sealed)
+    """`signing` opens it, and the two below."""
+    old_secret: Mapped[bytes | None] = mapped_column(Sealed)
     old_secret_until: Mapped[datetime | None]
-    headers: Mapped[bytes | None] = mapped_column(LargeBinary)
+    headers: Mapped[bytes | None] = mapped_column(Sealed)
     state: Mapped[State] = mapped_column(default=State.ACTIVE)
     pause_reason: Mapped[PauseReason | None]
     paused_at: Mapped[datetime | None]
@@ -133,6 +135,11 @@ class Webhook(Base):
     def is_active(self) -> bool:
         return self.state == State.ACTIVE
 
+    @property
+    def audit_label(self) -> str:
+        """Where it leads; a path may hold a credential."""
+        return urlsplit(self.url).netloc
+
     def pause(self, reason: PauseReason) -> None:
         """Hold: events go on being recorded, nothing is sent, nothing is dropped."""
         self.state, self.pause_reason, self.paused_at = State.PAUSED, reason, utcnow()
@@ -156,6 +163,8 @@ class Event(Base):
     takes_to: Mapped[int] = mapped_column(default=MOST_CONTACTS)
     """It is for webhooks that take so many contacts in one request. Many changes at once are told once for each size
     that webhooks take; the telling that begins at 1 is the history, the others repeat it (see `batches`)."""
+    erased_at: Mapped[datetime | None]
+    """Since then its body is empty, for the contact was erased for good: it is never sent again."""
 
     subjects: Mapped[list["Subject"]] = relationship(order_by="Subject.position", lazy="selectin")
 
@@ -248,6 +257,10 @@ class Delivery(Base):
     last_duration_ms: Mapped[float | None]
     last_trigger: Mapped[Trigger | None]
     updated_at: Mapped[datetime] = mapped_column(default=utcnow, onupdate=utcnow)
+
+    @property
+    def audit_label(self) -> str:
+        return self.event_id
 
     event: Mapped[Event] = relationship(lazy="joined", innerjoin=True)
     webhook: Mapped[Webhook] = relationship(lazy="joined", innerjoin=True)

@@ -116,10 +116,10 @@ def send_test(webhook: Webhook, event_type: EventType, actor: str) -> Delivery:
 def resend(delivery: Delivery) -> bool:
     """Send once more, by hand: at the tail of its lanes if it had ended, else as soon as its turn comes.
 
-    What succeeded stays succeeded, even if this try fails. False when its webhook is deleted.
+    What succeeded stays succeeded, even if this try fails. False when its webhook is deleted or its body erased.
     """
     _lock(delivery)
-    if delivery.webhook.state == State.DELETED:
+    if delivery.webhook.state == State.DELETED or is_erased(delivery):
         return False
     if delivery.status != Status.PENDING:
         send_again([delivery])
@@ -128,6 +128,11 @@ def resend(delivery: Delivery) -> bool:
         delivery.trigger = _by_hand(delivery)
     ring_after_commit(delivery.webhook_id)
     return True
+
+
+def is_erased(delivery: Delivery) -> bool:
+    """Whether its body is gone for good, as the database has it now."""
+    return db.session.scalar(select(Event.erased_at).where(Event.id == delivery.event_id)) is not None
 
 
 def send_again(ended: Sequence[Delivery]) -> None:

@@ -7,7 +7,7 @@ import uuid
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from flask import current_app
-from sqlalchemy import delete, select
+from sqlalchemy import delete
 
 from .. import jobs, mail
 from ..extensions import begin_reading, db, db_now
@@ -16,7 +16,7 @@ from . import engine, outbound, sendable, sentences
 from .engine import Letter
 from .lease import Lease, LeaseLost
 from .outbound import Result
-from .worker_models import Bulk, WorkerBeat
+from .worker_models import WorkerBeat
 
 SWEEP_KEY, SWEEP_SECONDS = "sweep", 10
 """The sweeper's own bell, so that it never waits for one that got lost."""
@@ -136,8 +136,8 @@ def tell(letter: Letter, result: Result) -> None:
 
 
 def sweep(name: str, mend: bool = False) -> None:
-    """Ring for every webhook that has something sendable and no drain, for unfinished bulks and unsent letters, and
-    once a minute for the look at alarms; beat for `name`.
+    """Ring for every webhook that has something sendable and no drain, for unfinished work in slices and unsent
+    letters, and once a minute for the look at alarms; beat for `name`.
 
     This makes retries happen, and heals whatever bell was lost: an emptied Redis, a killed worker, a failed enqueue.
     To `mend` looks at all that waits for its turn: often enough once in a while.
@@ -149,8 +149,9 @@ def sweep(name: str, mend: bool = False) -> None:
     jobs.bells().ring(NOBODY, jobs.ALARMS, ALARMS_KEY, ALARMS_SECONDS)
     for letter_id in mail.waiting():
         jobs.bells().ring(letter_id, jobs.MAIL, SWEEP_KEY, SWEEP_SECONDS)
-    for bulk_id in db.session.scalars(select(Bulk.id).where(Bulk.finished_at.is_(None))):
-        jobs.bells().ring(bulk_id, jobs.BULK, SWEEP_KEY, SWEEP_SECONDS)
+    for function, unfinished in jobs.UNFINISHED.items():
+        for key in unfinished():
+            jobs.bells().ring(key, function, SWEEP_KEY, SWEEP_SECONDS)
     db.session.merge(WorkerBeat(name=name, beaten_at=db_now()))
     db.session.commit()
 

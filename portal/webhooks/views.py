@@ -13,6 +13,7 @@ from ..extensions import db
 from ..pace import pace
 from ..web import go, page, say, wants_fragment
 from . import alarms, bulk, charts, exact, live, problems, publisher, readings, samples, sentences, signing
+from .engine import MASK
 from .forms import URL_WARNING, WebhookForm
 from .live import Live
 from .models import Delivery, EventType, PauseReason, State, Status, Webhook
@@ -176,6 +177,8 @@ def test(webhook_id: UUID) -> Response:
     if wanted not in webhook.event_types:
         abort(400)
     delivery = publisher.send_test(webhook, EventType(wanted), person().name)
+    db.session.flush()
+    audit.note(person().name, "sent a test", delivery)
     db.session.commit()
     return _test_part(delivery) if wants_fragment() else go(url_for("deliveries.show", delivery_id=delivery.id))
 
@@ -261,7 +264,8 @@ def _facts(webhook: Webhook, version: str) -> dict[str, Any]:
         "next_tries": readings.next_tries(webhook),
         **({} if wants_fragment() else _charts(webhook)),
         "problems": problems.of([webhook]),
-        "headers": signing.custom_headers(webhook),
+        "headers": list(signing.custom_headers(webhook)),
+        "mask": MASK,
         "secret_end": signing.unseal(webhook.secret)[-4:],
         "rotating": webhook.old_secret_until if len(signing.secrets_of(webhook)) > 1 else None,
         "part": Live(url_for("webhooks.show", webhook_id=webhook.id, v=version)),
