@@ -42,6 +42,7 @@ class Skip(StrEnum):
     HELD = "held"
     TEST = "test"
     WAITING = "waiting"
+    GONE = "gone"
     CHANGED = "changed"
     """Something else was done with it since the bulk began: nobody asked about that."""
 
@@ -52,6 +53,7 @@ REASONS = {
     Skip.HELD: "Their webhook is paused: they are sent when it is resumed.",
     Skip.TEST: "They were tests.",
     Skip.WAITING: "They were waiting already.",
+    Skip.GONE: "Their bodies are not kept any more.",
     Skip.CHANGED: "Something happened to them meanwhile.",
 }
 
@@ -187,7 +189,8 @@ def _replay(bulk: Bulk, webhook: Webhook) -> Event | None:
 
 def _send_again(bulk: Bulk, webhook: Webhook, rows: Sequence[Delivery], outdated: Collection[str]) -> None:
     """Put what may be sent at the tails of its lanes; say of the others why not."""
-    skips = [_reason(row, outdated) for row in rows]
+    kept = publisher.with_bodies([row.event.id for row in rows])
+    skips = [_reason(row, outdated, kept) for row in rows]
     chosen = [row for row, reason in zip(rows, skips, strict=True) if not reason]
     if chosen:
         publisher.send_again(chosen)
@@ -196,12 +199,14 @@ def _send_again(bulk: Bulk, webhook: Webhook, rows: Sequence[Delivery], outdated
     _skip(bulk, Counter(reason for reason in skips if reason))
 
 
-def _reason(delivery: Delivery, outdated: Collection[str]) -> Skip | None:
+def _reason(delivery: Delivery, outdated: Collection[str], kept: Collection[str]) -> Skip | None:
     if delivery.event.is_test:
         return Skip.TEST
     if delivery.status == Status.PENDING:
         return Skip.WAITING
-    return Skip.NEWER if delivery.event.id in outdated else None
+    if delivery.event.id in outdated:
+        return Skip.NEWER
+    return None if delivery.event.id in kept else Skip.GONE
 
 
 def _skip(bulk: Bulk, counts: Mapping[Skip, int]) -> None:

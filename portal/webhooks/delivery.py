@@ -1,6 +1,7 @@
 """The page of one delivery: its life, its attempts, what it was about; sending it again; its signature lab."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -73,7 +74,7 @@ def show(delivery_id: UUID) -> Response | tuple[str, int]:
         "deliveries/show.html", "deliveries/_show.html",
         delivery=delivery, part=part, window=window, ahead=ahead, front=front,
         life=life(delivery, window.tries if window else None, ahead), note=sentences.advice(delivery),
-        may_resend=webhook.state != State.DELETED,
+        may_resend=webhook.state != State.DELETED and delivery.event.has_body, kept=_kept(),
         **_exactly(delivery, window.chosen if window else None, view == "raw"), **_about(delivery.event),
     )  # fmt: skip
 
@@ -84,6 +85,8 @@ def resend(delivery_id: UUID) -> Response:
     delivery = own_or_404(Delivery, delivery_id)
     if publisher.resend(delivery):
         say("It is sent again.")
+    elif delivery.webhook.state != State.DELETED:
+        say(f"It can't be sent again: bodies are kept for {_kept()}, and this one is gone.")
     else:
         say("Its webhook was deleted, so there is nowhere to send it to.")
     db.session.commit()
@@ -114,8 +117,13 @@ def _lab_page(delivery: Delivery, pasted: str | None = None) -> Response:
         "deliveries/lab.html", "deliveries/_verdict.html" if verdict else None,
         status=FAILED if verdict == UNREADABLE else 200,
         delivery=delivery, attempt=window.chosen if window else None, bench=laid, verdict=verdict, pasted=pasted or "",
+        kept=_kept(),
         bytes_of=exact.bytes_of, ending=exact.ending, shown=SHOWN, address=delivery.webhook.url,
     )  # fmt: skip
+
+
+def _kept() -> str:
+    return sentences.span(timedelta(days=pace().keep_bodies_days))
 
 
 def _window(delivery: Delivery, wanted: int | None) -> Window | None:
@@ -153,7 +161,7 @@ def _exactly(delivery: Delivery, chosen: Attempt | None, raw: bool) -> dict[str,
         "header_lines": exact.headers,
         "visible": exact.visible,
         "phases": _phases(chosen) if chosen else [],
-        "curl": exact.curl(chosen.url, chosen.request_headers, body, MASK) if chosen else "",
+        "curl": exact.curl(chosen.url, chosen.request_headers, body, MASK) if chosen and body else "",
         "meaning": explain(chosen.failure, chosen.status).advice if chosen and chosen.failure else "",
         "masked": any(value == MASK for _, value in chosen.request_headers) if chosen else False,
         "all_attempts": pace().attempts,

@@ -3,13 +3,14 @@
 from typing import Any, Self
 
 from flask import current_app
-from wtforms import BooleanField
+from wtforms import BooleanField, SelectField
 from wtforms.validators import ValidationError
 
 from ..fields import Form, long_text, text
 from . import signing
 from .models import ALARMS, CONTACT_EVENTS, EventType, Webhook
 from .outbound import HeadersRefused, UrlRefused, check_url, parse_headers
+from .throttle import MOST, SECOND, UNITS
 
 URL_HINT = "Starts with http:// or https://. It should answer 2xx within 15 s."
 URL_WARNING = "http:// sends contacts unencrypted. Use https:// if the receiver has it."
@@ -33,6 +34,13 @@ def can_be_sent(_form: Any, field: Any) -> None:
         raise ValidationError(refused.message) from refused
 
 
+def is_a_rate(_form: Any, field: Any) -> None:
+    """A validator: empty, or a whole number of deliveries."""
+    text = (field.data or "").replace(",", "")
+    if text and not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MOST):
+        raise ValidationError(f"A whole number from 1 to {MOST:,}, or nothing.")
+
+
 class WebhookForm(Form):
     """A new webhook, or one to be changed."""
 
@@ -45,13 +53,17 @@ class WebhookForm(Form):
     url = text("URL", MAX_URL, may_be_used, description=URL_HINT)
     description = text("Description", 200)
     headers = long_text("Custom headers", MAX_HEADER_TEXT, can_be_sent, description="One per line, name: value.")
+    throttle = text("Send at most", 9, is_a_rate, description="Deliveries; more wait for their turn. Empty: no limit.")
+    throttle_seconds = SelectField("In each", choices=list(UNITS.items()), coerce=int, default=SECOND)
 
     @classmethod
     def of(cls, webhook: Webhook) -> Self:
         """The form filled with what the webhook has; what was posted goes before it."""
         lines = [f"{name}: {value}" for name, value in signing.custom_headers(webhook).items()]
         chosen = {event_type.name.lower(): event_type in webhook.event_types for event_type in EventType}
-        return cls(data={"url": webhook.url, "description": webhook.description, "headers": "\n".join(lines), **chosen})
+        known = {"url": webhook.url, "description": webhook.description, "headers": "\n".join(lines)}
+        rate = {"throttle": webhook.throttle, "throttle_seconds": webhook.throttle_seconds}
+        return cls(data=known | rate | chosen)
 
     @property
     def choices(self) -> dict[EventType, BooleanField]:
@@ -83,3 +95,6 @@ class WebhookForm(Form):
         webhook.description = self.description.data or None
         webhook.event_types = [event_type.value for event_type, box in (self.choices | self.alarms).items() if box.data]
         webhook.headers = signing.seal_headers(parse_headers(self.headers.data or ""))
+        rate = int(str(self.throttle.data or "0").replace(",", "")) or None, self.throttle_seconds.data
+        if rate != (webhook.throttle, webhook.throttle_seconds):
+            (webhook.throttle, webhook.throttle_seconds), webhook.next_at = rate, None

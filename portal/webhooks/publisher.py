@@ -112,10 +112,10 @@ def send_test(webhook: Webhook, event_type: EventType, actor: str) -> Delivery:
 def resend(delivery: Delivery) -> bool:
     """Send once more, by hand: at the tail of its lanes if it had ended, else as soon as its turn comes.
 
-    What succeeded stays succeeded, even if this try fails. False when its webhook is deleted.
+    What succeeded stays succeeded, even if this try fails. False when its webhook is deleted or its body gone.
     """
     _lock(delivery)
-    if delivery.webhook.state == State.DELETED:
+    if delivery.webhook.state == State.DELETED or not with_bodies([delivery.event_id]):
         return False
     if delivery.status != Status.PENDING:
         send_again([delivery])
@@ -124,6 +124,12 @@ def resend(delivery: Delivery) -> bool:
         delivery.trigger = _by_hand(delivery)
     ring_after_commit(delivery.webhook_id)
     return True
+
+
+def with_bodies(event_ids: Sequence[str]) -> set[str]:
+    """Those of the events whose bodies are still kept, and stay so until the commit."""
+    held = select(Event.id).where(Event.id.in_(event_ids), Event.has_body).order_by(Event.id)
+    return set(db.session.scalars(held.with_for_update(read=True)))
 
 
 def send_again(ended: Sequence[Delivery]) -> None:
