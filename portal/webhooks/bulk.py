@@ -45,6 +45,7 @@ class Skip(StrEnum):
     LARGE = "large"
     """It tells of more contacts than the webhook takes in one request."""
     ERASED = "erased"
+    GONE = "gone"
     CHANGED = "changed"
     """Something else was done with it since the bulk began: nobody asked about that."""
 
@@ -57,6 +58,7 @@ REASONS = {
     Skip.WAITING: "They were waiting already.",
     Skip.LARGE: "They tell of more contacts than the webhook takes in one request.",
     Skip.ERASED: "Their contact was erased for good, and their bodies with it.",
+    Skip.GONE: "Their bodies are not kept any more.",
     Skip.CHANGED: "Something happened to them meanwhile.",
 }
 
@@ -197,8 +199,9 @@ def _replay(bulk: Bulk, webhook: Webhook) -> Event | None:
 
 def _send_again(bulk: Bulk, webhook: Webhook, rows: Sequence[Delivery], outdated: Collection[str]) -> None:
     """Put what may be sent at the tails of its lanes; say of the others why not."""
+    kept = publisher.with_bodies([row.event.id for row in rows])
     most = webhook.contacts_per_request if bulk.kind == BulkKind.REPLAY else MOST_CONTACTS
-    skips = [_reason(row, outdated, most) for row in rows]
+    skips = [_reason(row, outdated, kept, most) for row in rows]
     chosen = [row for row, reason in zip(rows, skips, strict=True) if not reason]
     if chosen:
         publisher.send_again(chosen)
@@ -207,7 +210,7 @@ def _send_again(bulk: Bulk, webhook: Webhook, rows: Sequence[Delivery], outdated
     _skip(bulk, Counter(reason for reason in skips if reason))
 
 
-def _reason(delivery: Delivery, outdated: Collection[str], most: int) -> Skip | None:
+def _reason(delivery: Delivery, outdated: Collection[str], kept: Collection[str], most: int) -> Skip | None:
     if delivery.event.is_test:
         return Skip.TEST
     if len(delivery.event.subjects) > most:
@@ -216,7 +219,9 @@ def _reason(delivery: Delivery, outdated: Collection[str], most: int) -> Skip | 
         return Skip.ERASED
     if delivery.status == Status.PENDING:
         return Skip.WAITING
-    return Skip.NEWER if delivery.event.id in outdated else None
+    if delivery.event.id in outdated:
+        return Skip.NEWER
+    return None if delivery.event.id in kept else Skip.GONE
 
 
 def _skip(bulk: Bulk, counts: Mapping[Skip, int]) -> None:
@@ -248,7 +253,7 @@ def _past(bulk: Bulk, webhook: Webhook) -> list[ColumnElement[bool]]:
         Event.is_test.is_(False),
         # Of what was told several times, the groups that it took, or would have taken.
         literal(webhook.contacts_per_request).between(Event.takes_from, Event.takes_to),
-        Event.erased_at.is_(None),
+        Event.has_body,
     ]
 
 
