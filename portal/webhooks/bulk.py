@@ -253,7 +253,7 @@ def _past(bulk: Bulk, webhook: Webhook) -> list[ColumnElement[bool]]:
         Event.is_test.is_(False),
         # Of what was told several times, the groups that it took, or would have taken.
         literal(webhook.contacts_per_request).between(Event.takes_from, Event.takes_to),
-        Event.has_body,
+        Event.has_body.is_(True),
     ]
 
 

@@ -5,6 +5,7 @@ from typing import Any, Self
 
 from flask import current_app
 from wtforms import BooleanField, IntegerField, SelectField
+from wtforms.fields import SelectChoice
 from wtforms.validators import NumberRange, ValidationError
 
 from ..fields import Form, long_text, text
@@ -83,7 +84,9 @@ class WebhookForm(Form):
     )
     headers = long_text("Custom headers", MAX_HEADER_TEXT, description=HEADERS_HINT)
     throttle = text("Send at most", 9, is_a_rate, description="Deliveries; more wait for their turn. Empty: no limit.")
-    throttle_seconds = SelectField("In each", choices=list(UNITS.items()), coerce=int, default=SECOND)
+    throttle_seconds = SelectField(
+        "In each", choices=[SelectChoice(*unit) for unit in UNITS.items()], coerce=int, default=SECOND
+    )
     kept: Mapping[str, str] = {}
     """The headers that the webhook has: their values are never shown again."""
 
