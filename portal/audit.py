@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import has_request_context, request
 from sqlalchemy import DDL, JSON, ForeignKey, Index, String, event, select
@@ -130,6 +131,11 @@ def _id_of(subject: Any) -> uuid.UUID:
 
 
 def _label_of(subject: Any) -> str:
-    """What people call it: its name, or that of its person."""
-    name = getattr(subject, "audit_label", None) or getattr(subject, "name", None)
-    return str(name or getattr(getattr(subject, "user", None), "name", None) or "")[:LABEL]
+    """What people call it: its name, that of its person, an event's id, a URL's host (a path may hold a credential)."""
+    names = (
+        getattr(subject, "name", None),
+        getattr(getattr(subject, "user", None), "name", None),
+        getattr(subject, "event_id", None),
+        urlsplit(getattr(subject, "url", "")).netloc,
+    )
+    return str(next(filter(None, names), ""))[:LABEL]

@@ -20,7 +20,7 @@ from ..extensions import UTCDateTime, db, utcnow
 from ..pace import pace
 from . import engine, publisher
 from .filters import Filters
-from .models import CONTACT_EVENTS, Delivery, Event, State, Status, Subject, Webhook
+from .models import CONTACT_EVENTS, MOST_CONTACTS, Delivery, Event, State, Status, Subject, Webhook
 from .worker_models import Bulk, BulkKind
 
 REPLAY_DAYS = (1, 3, 7, 30)
@@ -43,6 +43,8 @@ class Skip(StrEnum):
     TEST = "test"
     WAITING = "waiting"
     ERASED = "erased"
+    LARGE = "large"
+    """It tells of more contacts than the webhook takes in one request."""
     CHANGED = "changed"
     """Something else was done with it since the bulk began: nobody asked about that."""
 
@@ -54,6 +56,7 @@ REASONS = {
     Skip.TEST: "They were tests.",
     Skip.WAITING: "They were waiting already.",
     Skip.ERASED: "Their contact was erased for good, and their bodies with it.",
+    Skip.LARGE: "They tell of more contacts than the webhook takes in one request.",
     Skip.CHANGED: "Something happened to them meanwhile.",
 }
 
@@ -194,7 +197,8 @@ def _replay(bulk: Bulk, webhook: Webhook) -> Event | None:
 
 def _send_again(bulk: Bulk, webhook: Webhook, rows: Sequence[Delivery], outdated: Collection[str]) -> None:
     """Put what may be sent at the tails of its lanes; say of the others why not."""
-    skips = [_reason(row, outdated) for row in rows]
+    most = webhook.contacts_per_request if bulk.kind == BulkKind.REPLAY else MOST_CONTACTS
+    skips = [_reason(row, outdated, most) for row in rows]
     chosen = [row for row, reason in zip(rows, skips, strict=True) if not reason]
     if chosen:
         publisher.send_again(chosen)
@@ -203,11 +207,13 @@ def _send_again(bulk: Bulk, webhook: Webhook, rows: Sequence[Delivery], outdated
     _skip(bulk, Counter(reason for reason in skips if reason))
 
 
-def _reason(delivery: Delivery, outdated: Collection[str]) -> Skip | None:
+def _reason(delivery: Delivery, outdated: Collection[str], most: int) -> Skip | None:
     if delivery.event.is_test:
         return Skip.TEST
     if delivery.event.erased_at:
         return Skip.ERASED
+    if len(delivery.event.subjects) > most:
+        return Skip.LARGE
     if delivery.status == Status.PENDING:
         return Skip.WAITING
     return Skip.NEWER if delivery.event.id in outdated else None
@@ -241,6 +247,8 @@ def _past(bulk: Bulk, webhook: Webhook) -> list[ColumnElement[bool]]:
         Event.type.in_([kind for kind in CONTACT_EVENTS if kind in webhook.event_types]),
         Event.is_test.is_(False),
         Event.erased_at.is_(None),
+        # Of what was told several times, the groups that it took, or would have taken.
+        literal(webhook.contacts_per_request).between(Event.takes_from, Event.takes_to),
     ]
 
 

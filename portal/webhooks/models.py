@@ -5,7 +5,6 @@ import uuid
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
-from urllib.parse import urlsplit
 
 from sqlalchemy import (
     JSON,
@@ -41,6 +40,8 @@ class EventType(StrEnum):
         return self in ALARMS
 
 
+MOST_CONTACTS = 100
+"""Contacts that a webhook can ask for in one request, at most."""
 CONTACT_EVENTS = (EventType.CREATED, EventType.UPDATED, EventType.DELETED)
 ALARMS = (EventType.FAILING, EventType.PAUSED, EventType.RECOVERED)
 """Of one webhook, told to the others; see `alarms`."""
@@ -96,6 +97,8 @@ class Webhook(Base):
     url: Mapped[str] = mapped_column(Text)
     description: Mapped[str | None] = mapped_column(String(200))
     event_types: Mapped[list[str]] = mapped_column(JSON)
+    contacts_per_request: Mapped[int] = mapped_column(default=1)
+    """How many contacts it takes in one request, at most; 1 to MOST_CONTACTS."""
     secret: Mapped[bytes] = mapped_column(Sealed)
     """`signing` opens it, and the two below."""
     old_secret: Mapped[bytes | None] = mapped_column(Sealed)
@@ -131,11 +134,6 @@ class Webhook(Base):
     def is_active(self) -> bool:
         return self.state == State.ACTIVE
 
-    @property
-    def audit_label(self) -> str:
-        """Where it leads; a path may hold a credential."""
-        return urlsplit(self.url).netloc
-
     def pause(self, reason: PauseReason) -> None:
         """Hold: events go on being recorded, nothing is sent, nothing is dropped."""
         self.state, self.pause_reason, self.paused_at = State.PAUSED, reason, utcnow()
@@ -157,6 +155,10 @@ class Event(Base):
     created_at: Mapped[datetime] = mapped_column(default=utcnow)
     erased_at: Mapped[datetime | None]
     """Since then its body is empty, for the contact was erased for good: it is never sent again."""
+    takes_from: Mapped[int] = mapped_column(default=1)
+    takes_to: Mapped[int] = mapped_column(default=MOST_CONTACTS)
+    """It is for webhooks that take so many contacts in one request. Many changes at once are told once for each size
+    that webhooks take; the telling that begins at 1 is the history, the others repeat it (see `batches`)."""
 
     subjects: Mapped[list["Subject"]] = relationship(order_by="Subject.position", lazy="selectin")
 
@@ -249,10 +251,6 @@ class Delivery(Base):
     last_duration_ms: Mapped[float | None]
     last_trigger: Mapped[Trigger | None]
     updated_at: Mapped[datetime] = mapped_column(default=utcnow, onupdate=utcnow)
-
-    @property
-    def audit_label(self) -> str:
-        return self.event_id
 
     event: Mapped[Event] = relationship(lazy="joined", innerjoin=True)
     webhook: Mapped[Webhook] = relationship(lazy="joined", innerjoin=True)
