@@ -8,7 +8,7 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 from whitenoise import WhiteNoise
 
-from . import audit_log, cli, config, health, jobs, overview, web
+from . import audit_log, cli, config, health, jobs, metrics, overview, web
 from .accounts import views as accounts
 from .contacts import payload, present
 from .contacts import views as contacts
@@ -43,7 +43,8 @@ def create_app(settings: Mapping[str, Any] | None = None) -> Flask:
     publisher.init_app(app)
     samples.init_app(app, lambda: payload.sample() | alarms.sample_bodies())
     contacts_of_webhooks.init_app(app, present.SOURCE)
-    for feature in (overview, accounts, contacts, webhooks, delivery, bulk, sandbox, docs, health, audit_log, privacy):
+    features = (overview, accounts, contacts, webhooks, delivery, bulk, sandbox, docs, health, metrics)
+    for feature in (*features, audit_log, privacy):
         app.register_blueprint(feature.blueprint)
     cli.init_app(app)
     _serve(app)

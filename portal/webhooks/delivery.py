@@ -1,6 +1,7 @@
 """The page of one delivery: its life, its attempts, what it was about; sending it again; its signature lab."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -79,7 +80,7 @@ def show(delivery_id: UUID) -> Response | tuple[str, int]:
         "deliveries/show.html", "deliveries/_show.html",
         delivery=delivery, part=part, window=window, ahead=ahead, front=front,
         life=life(delivery, window.tries if window else None, ahead), note=_note(delivery),
-        may_resend=webhook.state != State.DELETED and not delivery.event.erased_at,
+        may_resend=webhook.state != State.DELETED and delivery.event.has_body, kept=_kept(),
         **_exactly(delivery, window.chosen if window else None, view == "raw"), **_about(delivery.event),
     )  # fmt: skip
 
@@ -91,9 +92,11 @@ def resend(delivery_id: UUID) -> Response:
     if publisher.resend(delivery):
         audit.note(person().name, "resent", delivery)
         say("It is sent again.")
+    elif delivery.webhook.state != State.DELETED:
+        gone = f"It can't be sent again: bodies are kept for {_kept()}, and this one is gone."
+        say(ERASED if delivery.event.erased_at else gone)
     else:
-        gone = publisher.is_erased(delivery)
-        say(ERASED if gone else "Its webhook was deleted, so there is nowhere to send it to.")
+        say("Its webhook was deleted, so there is nowhere to send it to.")
     db.session.commit()
     return go(url_for("deliveries.show", delivery_id=delivery.id))
 
@@ -120,7 +123,7 @@ def _note(delivery: Delivery) -> Note | None:
 
 def _lab_page(delivery: Delivery, pasted: str | None = None) -> Response:
     window = _window(delivery, request.args.get("attempt", type=int))
-    laid = bench.lay_out(delivery, window.chosen) if window and not delivery.event.erased_at else None
+    laid = bench.lay_out(delivery, window.chosen) if window else None
     verdict: Verdict | None = None
     if laid and pasted is not None:
         verdict = bench.judge_pasted(pasted, laid, delivery.webhook)
@@ -128,8 +131,13 @@ def _lab_page(delivery: Delivery, pasted: str | None = None) -> Response:
         "deliveries/lab.html", "deliveries/_verdict.html" if verdict else None,
         status=FAILED if verdict == UNREADABLE else 200,
         delivery=delivery, attempt=window.chosen if window else None, bench=laid, verdict=verdict, pasted=pasted or "",
+        kept=_kept(),
         bytes_of=exact.bytes_of, ending=exact.ending, shown=SHOWN, address=delivery.webhook.url,
     )  # fmt: skip
+
+
+def _kept() -> str:
+    return sentences.span(timedelta(days=pace().keep_bodies_days))
 
 
 def _window(delivery: Delivery, wanted: int | None) -> Window | None:

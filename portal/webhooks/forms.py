@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from flask import current_app
-from wtforms import BooleanField, IntegerField
+from wtforms import BooleanField, IntegerField, SelectField
 from wtforms.validators import NumberRange, ValidationError
 
 from ..fields import Form, long_text, text
@@ -12,6 +12,7 @@ from . import signing
 from .engine import MASK
 from .models import ALARMS, CONTACT_EVENTS, MOST_CONTACTS, EventType, Webhook
 from .outbound import HeadersRefused, UrlRefused, check_url, parse_headers
+from .throttle import MOST, SECOND, UNITS
 
 URL_HINT = "Starts with http:// or https://. It should answer 2xx within 15 s."
 URL_WARNING = "http:// sends contacts unencrypted. Use https:// if the receiver has it."
@@ -55,6 +56,13 @@ class WholeNumber(IntegerField):  # type: ignore[misc]  # WTForms is not typed
             raise ValueError(PER_REQUEST_RANGE) from error
 
 
+def is_a_rate(_form: Any, field: Any) -> None:
+    """A validator: empty, or a whole number of deliveries."""
+    text = (field.data or "").replace(",", "")
+    if text and not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MOST):
+        raise ValidationError(f"A whole number from 1 to {MOST:,}, or nothing.")
+
+
 class WebhookForm(Form):
     """A new webhook, or one to be changed."""
 
@@ -76,6 +84,8 @@ class WebhookForm(Form):
         description=PER_REQUEST_HINT,
         render_kw={"type": "number", "min": 1, "max": MOST_CONTACTS},
     )
+    throttle = text("Send at most", 9, is_a_rate, description="Deliveries; more wait for their turn. Empty: no limit.")
+    throttle_seconds = SelectField("In each", choices=list(UNITS.items()), coerce=int, default=SECOND)
 
     @classmethod
     def of(cls, webhook: Webhook) -> Self:
@@ -83,8 +93,8 @@ class WebhookForm(Form):
         kept = signing.custom_headers(webhook)
         lines = "\n".join(f"{name}: {MASK}" for name in kept)
         chosen = {event_type.name.lower(): event_type in webhook.event_types for event_type in EventType}
-        facts = {name: getattr(webhook, name) for name in ("url", "description", "contacts_per_request")}
-        form = cls(data={**facts, "headers": lines, **chosen})
+        names = ("url", "description", "contacts_per_request", "throttle", "throttle_seconds")
+        form = cls(data={**{name: getattr(webhook, name) for name in names}, "headers": lines, **chosen})
         form.kept = kept
         return form
 
@@ -105,8 +115,9 @@ class WebhookForm(Form):
     @property
     def has_more(self) -> bool:
         """Whether anything under "More" is not as it is for most."""
-        more = (self.description, self.headers, self.contacts_per_request)
-        is_set = self.description.data or self.headers.data or self.contacts_per_request.data != 1
+        more = (self.description, self.headers, self.contacts_per_request, self.throttle)
+        is_set = any(box.data for box in (self.description, self.headers, self.throttle))
+        is_set = is_set or self.contacts_per_request.data != 1
         return bool(is_set or self.wants_alarms or any(field.errors for field in more))
 
     @property
@@ -133,6 +144,9 @@ class WebhookForm(Form):
         webhook.event_types = [event_type.value for event_type, box in (self.choices | self.alarms).items() if box.data]
         webhook.contacts_per_request = self.contacts_per_request.data
         webhook.headers = signing.seal_headers(self._headers())
+        rate = int(str(self.throttle.data or "0").replace(",", "")) or None, self.throttle_seconds.data
+        if rate != (webhook.throttle, webhook.throttle_seconds):
+            (webhook.throttle, webhook.throttle_seconds), webhook.next_at = rate, None
 
     def _headers(self) -> dict[str, str]:
         return parse_headers(unmasked(self.headers.data or "", self.kept))

@@ -6,18 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    ForeignKey,
-    Index,
-    LargeBinary,
-    String,
-    Text,
-    UniqueConstraint,
-    select,
-    text,
-)
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, select, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..extensions import Base, utcnow
@@ -126,6 +115,11 @@ class Webhook(Base):
     failing_since: Mapped[datetime | None]
     probe_at: Mapped[datetime | None]
     """Nothing is sent before this time: the breaker is open, or the receiver asked for a pause."""
+    throttle: Mapped[int | None]
+    """At most so many deliveries in `throttle_seconds`; see `throttle`."""
+    throttle_seconds: Mapped[int] = mapped_column(default=1)
+    next_at: Mapped[datetime | None]
+    """With a throttle: nothing is sent before this time."""
     alarm: Mapped[int] = mapped_column(default=0)
     """The last alarm that was raised about it and not taken back; 0 when all is well. See `alarms`."""
     alarm_at: Mapped[datetime | None]
@@ -143,12 +137,21 @@ class Event(Base):
     """An immutable fact with its exact body bytes. Kept even if no webhook wants it: it is the contact's history."""
 
     __tablename__ = "event"
-    __table_args__ = (Index(None, "workspace_id", "created_at"),)
+    __table_args__ = (
+        Index(None, "workspace_id", "created_at"),
+        # What retention takes away next: bodies first, then what has none any more.
+        Index("ix_event_body", "created_at", "id", sqlite_where=text("has_body = 1"),
+              postgresql_where=text("has_body")),
+        Index("ix_event_bare", "created_at", "id", sqlite_where=text("has_body = 0"),
+              postgresql_where=text("NOT has_body")),
+    )  # fmt: skip
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True, default=new_event_id)
     workspace_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("workspace.id"))
     type: Mapped[EventType]
     body: Mapped[bytes] = mapped_column(LargeBinary)
+    has_body: Mapped[bool] = mapped_column(default=True)
+    """False once the body was kept for long enough: then it is empty, and the event can't be sent any more."""
     actor: Mapped[str] = mapped_column(String(100))
     """Who did it, as people read it: kept as a name, for the person may leave."""
     is_test: Mapped[bool] = mapped_column(default=False)

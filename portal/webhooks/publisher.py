@@ -116,10 +116,10 @@ def send_test(webhook: Webhook, event_type: EventType, actor: str) -> Delivery:
 def resend(delivery: Delivery) -> bool:
     """Send once more, by hand: at the tail of its lanes if it had ended, else as soon as its turn comes.
 
-    What succeeded stays succeeded, even if this try fails. False when its webhook is deleted or its body erased.
+    What succeeded stays succeeded, even if this try fails. False when its webhook is deleted or its body gone.
     """
     _lock(delivery)
-    if delivery.webhook.state == State.DELETED or is_erased(delivery):
+    if delivery.webhook.state == State.DELETED or not with_bodies([delivery.event_id]):
         return False
     if delivery.status != Status.PENDING:
         send_again([delivery])
@@ -130,9 +130,10 @@ def resend(delivery: Delivery) -> bool:
     return True
 
 
-def is_erased(delivery: Delivery) -> bool:
-    """Whether its body is gone for good, as the database has it now."""
-    return db.session.scalar(select(Event.erased_at).where(Event.id == delivery.event_id)) is not None
+def with_bodies(event_ids: Sequence[str]) -> set[str]:
+    """Those of the events whose bodies are still kept, and stay so until the commit."""
+    held = select(Event.id).where(Event.id.in_(event_ids), Event.has_body).order_by(Event.id)
+    return set(db.session.scalars(held.with_for_update(read=True)))
 
 
 def send_again(ended: Sequence[Delivery]) -> None:

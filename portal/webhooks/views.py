@@ -12,7 +12,7 @@ from ..accounts.service import own, own_or_404, person, workspace
 from ..extensions import db
 from ..pace import pace
 from ..web import go, page, say, wants_fragment
-from . import alarms, bulk, charts, exact, live, problems, publisher, readings, samples, sentences, signing
+from . import alarms, bulk, charts, exact, live, problems, publisher, readings, samples, sentences, signing, throttle
 from .engine import MASK
 from .forms import URL_WARNING, WebhookForm
 from .live import Live
@@ -208,6 +208,7 @@ def _known(webhook: Webhook) -> Facts:
         "description": (about, about),
         "contacts per request": (str(webhook.contacts_per_request), webhook.contacts_per_request),
         "custom headers": (", ".join(headers), headers),
+        "throttle": (throttle.words(webhook), throttle.words(webhook)),
     }
 
 
@@ -255,6 +256,8 @@ def _facts(webhook: Webhook, version: str) -> dict[str, Any]:
         "situation": sentences.situation(webhook),
         "backlog": sentences.backlog(reading.waiting, reading.oldest),
         "next_try": _next_try(webhook, reading),
+        "throttle": throttle.words(webhook),
+        "held_to": throttle.words(webhook) if throttle.holds_back(webhook, reading.next_due) else "",
         "waiting": reading.waiting,
         "replay_days": bulk.REPLAY_DAYS,
         "all_attempts": pace().attempts,
