@@ -1,6 +1,7 @@
 """gunicorn's settings; it reads this file by itself."""
 
 import os
+import sys
 from typing import Any
 
 from portal.config import load as refuse_unsafe_start
@@ -14,13 +15,21 @@ threads = 8
 graceful_timeout = 25
 control_socket_disable = True
 loglevel = "warning"
+BOOT_ERROR = 3
+"""The exit that ends gunicorn: after any other it would start refusing workers for ever."""
 
 
 def post_worker_init(worker: Any) -> None:
-    """Log as PORTAL_LOG says; print the token that the first sign-up of a production installation asks for."""
-    from portal import logs
+    """Log as PORTAL_LOG says; refuse keys that open nothing; print the token that the first sign-up asks for."""
+    from portal import logs, rotation
     from portal.accounts.service import announce_signup
 
     logs.start(worker.wsgi)
+    with worker.wsgi.app_context():
+        try:
+            rotation.refuse_wrong_keys()
+        except SystemExit as refused:
+            print(refused, file=sys.stderr, flush=True)
+            sys.exit(BOOT_ERROR)
     if worker.age == 1:
         announce_signup(worker.wsgi)

@@ -8,12 +8,13 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 from whitenoise import WhiteNoise
 
-from . import cli, config, health, jobs, overview, web
+from . import audit_log, cli, config, health, jobs, metrics, overview, web
 from .accounts import views as accounts
 from .contacts import payload, present
 from .contacts import views as contacts
 from .docs import views as docs
 from .extensions import csrf, db, limiter, login, migrate
+from .privacy import views as privacy
 from .sandbox import views as sandbox
 from .webhooks import alarms, delivery, publisher, samples, trying
 from .webhooks import bulk_views as bulk
@@ -41,7 +42,8 @@ def create_app(settings: Mapping[str, Any] | None = None) -> Flask:
     publisher.init_app(app)
     samples.init_app(app, lambda: payload.sample() | alarms.sample_bodies())
     contacts_of_webhooks.init_app(app, present.SOURCE)
-    for feature in (overview, accounts, contacts, trying, delivery, bulk, sandbox, docs, health):
+    features = (overview, accounts, contacts, trying, delivery, bulk, sandbox, docs, health, metrics)
+    for feature in (*features, audit_log, privacy):
         app.register_blueprint(feature.blueprint)
     cli.init_app(app)
     _serve(app)

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -25,7 +26,7 @@ from honcho.printer import Printer
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from . import config, jobs, logs, receiver
+from . import config, jobs, logs, receiver, rotation
 from .embedded import valkey
 from .extensions import db
 from .webhooks import signing, tasks
@@ -42,7 +43,7 @@ log = logging.getLogger("portal.worker")
 
 def init_app(app: Flask) -> None:
     """Add the commands to `flask`."""
-    for command in (up, worker, receive):
+    for command in (up, worker, receive, rotate_keys):
         app.cli.add_command(command)
 
 
@@ -59,6 +60,7 @@ def up() -> None:
             data = current_app.config["DATA"]
             stack.enter_context(valkey(data / "valkey", config.embedded_socket(data)))
         upgrade()
+        rotation.refuse_wrong_keys()
         db.session.remove()
         manager = _manager(environment)
         threading.Thread(target=_announce, args=[config.default_url(environment)], daemon=True).start()
@@ -76,6 +78,7 @@ def worker(threads: int) -> None:
         signal.signal(name, lambda *_: jobs.stopping.set())
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # the app behind Flask's proxy
     logs.start(app)
+    rotation.refuse_wrong_keys()
     sys.setswitchinterval(SWITCH_SECONDS)
     crew = Crew(app, threads)
     log.info("worker %s delivers with %d threads", crew.name, threads)
@@ -93,6 +96,26 @@ def receive(port: int, secret: str | None, status: int, delay: float) -> None:
     """Receive deliveries on this machine, show them and check their signatures."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # the app behind Flask's proxy
     receiver.serve(port, lambda: [secret] if secret else _secrets_for(app, port), status, delay)
+
+
+@click.command("rotate-keys")
+@with_appcontext
+def rotate_keys() -> None:
+    """Seal all stored secrets with the newest of PORTAL_KEYS; then the older ones can be taken away."""
+    total: Counter[str] = Counter()
+    for name, counts in rotation.rotate().items():
+        total += counts
+        click.echo(f"{name}: {_listed(counts)}")
+    if total[rotation.LOST]:
+        sentence = (
+            f"{total[rotation.LOST]} secrets open with no key of PORTAL_KEYS and stay as they are. Add their key."
+        )
+        raise config.ConfigError(sentence)
+    click.echo("All that is sealed opens with the newest key. The older ones are not needed any more.")
+
+
+def _listed(counts: Counter[str]) -> str:
+    return ", ".join(f"{counts[word]:,} {word}" for word in (rotation.ANEW, rotation.NEWEST, rotation.LOST))
 
 
 class Crew:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cryptography.fernet import Fernet
 from sqlalchemy.engine import make_url
 
 from .pace import Pace
@@ -59,6 +60,8 @@ def load(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
         "URL": environ.get("PORTAL_URL", "").rstrip("/"),
         # Where letters go out; without it none are written.
         "SMTP_URL": environ.get("SMTP_URL", ""),
+        # What Prometheus has to name at /metrics; without it there is no such address.
+        "METRICS_TOKEN": environ.get("PORTAL_METRICS_TOKEN", ""),
         "PROXIES": _whole_number(environ, "PORTAL_PROXIES", 0),
         "TRUSTED_HOSTS": _words(environ.get("PORTAL_HOSTS", "")) or None,
         # A fixed window would let twice as many tries through around its edge.
@@ -116,11 +119,16 @@ def _engine_options(url: str) -> dict[str, Any]:
 
 
 def _encryption_keys(environ: Mapping[str, str], secret_key: str) -> list[str]:
-    """Fernet keys, newest first. Without PORTAL_KEYS one is derived: a deployment works with SECRET_KEY alone."""
-    if keys := _words(environ.get("PORTAL_KEYS", "")):
-        return keys
+    """Fernet keys, newest first. The last one is derived: a deployment works with SECRET_KEY alone, and what was sealed
+    before it got PORTAL_KEYS still opens."""
     digest = hashlib.sha256(b"cloudcx signing secrets\0" + secret_key.encode()).digest()
-    return [base64.urlsafe_b64encode(digest).decode()]
+    keys = [*_words(environ.get("PORTAL_KEYS", "")), base64.urlsafe_b64encode(digest).decode()]
+    try:
+        for key in keys:
+            Fernet(key)
+    except ValueError as error:  # which says nothing of the key itself
+        raise ConfigError("PORTAL_KEYS holds what is no key. A key is 32 random bytes in URL-safe base64.") from error
+    return keys
 
 
 def _networks(text: str) -> Networks:

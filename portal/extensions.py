@@ -26,7 +26,7 @@ from sqlalchemy.types import TypeDecorator
 
 from .config import BUSY_SECONDS
 
-READING = "portal_reading"
+READING, WRITING = "portal_reading", "portal_writing"
 WITHOUT_WAITING = text("SET LOCAL synchronous_commit TO OFF")
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
@@ -114,8 +114,9 @@ def _begin_sqlite(connection: Connection) -> None:
     A transaction that reads first and then writes fails at once when another one wrote in between.
     """
     if connection.dialect.name == "sqlite":
-        looking = has_request_context() and request.method in SAFE_METHODS
-        reading = looking or connection.get_execution_options().get(READING, False)
+        options = connection.get_execution_options()
+        looking = has_request_context() and request.method in SAFE_METHODS and not options.get(WRITING, False)
+        reading = looking or options.get(READING, False)
         if reading:
             connection.exec_driver_sql("BEGIN")
         else:
@@ -156,6 +157,12 @@ hasher = PasswordHasher()  # argon2id with the library's current parameters
 def begin_reading() -> None:
     """Begin a transaction that only reads, outside a request: on SQLite it leaves the one write lock to others."""
     db.session.connection(execution_options={READING: True})
+
+
+def begin_writing() -> None:
+    """Begin a new transaction, that writes although the request only looks."""
+    db.session.rollback()
+    db.session.connection(execution_options={WRITING: True})
 
 
 def commit_without_waiting() -> None:

@@ -9,10 +9,11 @@ from email.message import EmailMessage
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from flask import current_app
-from sqlalchemy import ColumnElement, Index, String, Text, and_, or_, select, text, update
+from sqlalchemy import ColumnElement, Index, String, and_, or_, select, text, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from .extensions import Base, db, db_now, utcnow
+from .sealing import Sealed, seal, unseal
 
 AGAIN_SECONDS = 60
 """Until a letter that was not taken is tried again."""
@@ -33,17 +34,22 @@ class Letter(Base):
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
     recipient: Mapped[str] = mapped_column(String(254))
     subject: Mapped[str] = mapped_column(String(200))
-    body: Mapped[str] = mapped_column(Text)
+    sealed_body: Mapped[bytes] = mapped_column(Sealed)
+    """What it says, until it is sent: its links may let somebody in."""
     created_at: Mapped[datetime] = mapped_column(default=utcnow)
     tried_at: Mapped[datetime | None]
     sent_at: Mapped[datetime | None]
+
+    @property
+    def body(self) -> str:
+        return unseal(self.sealed_body)
 
 
 def write(recipient: str, subject: str, body: str) -> None:
     """Send a letter once the caller's transaction is committed; nothing when no mail server is configured."""
     if current_app.config["SMTP_URL"]:
         line = " ".join(subject.split())[:200]  # a line break would end the header
-        db.session.add(Letter(recipient=recipient, subject=line, body=body))
+        db.session.add(Letter(recipient=recipient, subject=line, sealed_body=seal(body)))
 
 
 def waiting() -> list[uuid.UUID]:
@@ -64,7 +70,8 @@ def post(letter_id: str) -> None:
     except (OSError, smtplib.SMTPException) as error:
         log.warning("The mail server did not take a letter (%s): tried again soon", type(error).__name__)
         return
-    db.session.execute(update(Letter).where(Letter.id == uuid.UUID(letter_id)).values(sent_at=db_now()))
+    sent = update(Letter).where(Letter.id == uuid.UUID(letter_id))
+    db.session.execute(sent.values(sent_at=db_now(), sealed_body=seal("")))
     db.session.commit()
 
 

@@ -143,7 +143,7 @@ def _add_varied(webhook: Webhook, count: int, number: ColumnElement[int], contac
     name = literal("Person").concat(cast(number % contacts, String)).concat(" Family")
     name = name.concat(cast(number % contacts % FAMILIES, String))
     event = {"id": _event_id("log", number), "workspace_id": webhook.workspace_id, "created_at": then}
-    _insert(Event, {**event, "type": kind, "body": b"{}", "actor": "Dana", "is_test": False})
+    _insert(Event, {**event, "type": kind, "body": b"{}", "has_body": True, "actor": "Dana", "is_test": False})
     subject = {"event_id": _event_id("log", number), "position": 0, "contact_id": named, "label": name, "changes": {}}
     _insert(Subject, {**subject, "number": cast(number % contacts + 100_000, String)})
     waits, fails = number < 100, number % 100 == 7
@@ -200,6 +200,7 @@ def _add_events(name: str, workspace_id: uuid.UUID, count: int, contacts: int) -
         "workspace_id": workspace_id,
         "type": EventType.UPDATED,
         "body": b"{}",
+        "has_body": True,
         "actor": "Dana",
         "is_test": False,
         "created_at": utcnow(),

@@ -51,6 +51,8 @@ SIGNUP = {"workspace": "W", "name": "N", "email": "{id}@example.com", "password"
 TAG = {"{id}-name": "Changed", "{id}-color": "#123456"}
 
 ROUTES = [
+    Route("audit.download", changes=True),
+    Route("audit.index"),
     Route("accounts.log_in", public=200),
     Route("accounts.log_in", "POST", form={"email": "{email}", "password": PASSWORD}, changes=True, public=303),
     Route("accounts.settings"),
@@ -72,7 +74,7 @@ ROUTES = [
     change("contacts.edit_tag", "tag", TAG),
     change("contacts.new", form=CONTACT),
     change("contacts.tags", form={"new-name": "Changed", "new-color": "#123456"}),
-    Route("deliveries.download"),
+    Route("deliveries.download", changes=True),
     Route("deliveries.index"),
     Route("deliveries.judge", "POST", "delivery", {"signature": "v1,{id}"}),
     Route("deliveries.lab", names="delivery"),
@@ -82,8 +84,13 @@ ROUTES = [
     Route("docs.receiving", public=200),
     Route("docs.schema", names="schema", public=200),
     Route("health.show", public=200),
+    Route("metrics.show", public=404),  # no token is set
     Route("overview.index"),
     change("overview.add_sample"),
+    Route("privacy.erase", names="contact"),
+    Route("privacy.export", names="contact", changes=True),
+    Route("privacy.show", names="erasure"),
+    change("privacy.erase", "contact", {"name": "z~qcontact.first_name z~qcontact.last_name"}),
     Route("sandbox.fill"),
     Route("sandbox.receive", names="sandbox", public=302),
     Route("sandbox.receive", "POST", "sandbox", changes=True, public=200, csrf=False),
@@ -111,6 +118,8 @@ ROUTES = [
 LEAST_ROLE = {
     "accounts.log_out": Role.AGENT,
     "accounts.settings": Role.AGENT,
+    "audit.download": Role.ADMINISTRATOR,
+    "audit.index": Role.ADMINISTRATOR,
     "bulk.ask": Role.SUPERVISOR,
     "bulk.begin": Role.SUPERVISOR,
     "bulk.replay": Role.ADMINISTRATOR,
@@ -132,6 +141,9 @@ LEAST_ROLE = {
     "deliveries.show": Role.AGENT,
     "overview.add_sample": Role.AGENT,
     "overview.index": Role.AGENT,
+    "privacy.erase": Role.ADMINISTRATOR,
+    "privacy.export": Role.SUPERVISOR,
+    "privacy.show": Role.ADMINISTRATOR,
     "sandbox.fill": Role.ADMINISTRATOR,
     "sandbox.set_mode": Role.ADMINISTRATOR,
     "sandbox.show": Role.ADMINISTRATOR,

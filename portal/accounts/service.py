@@ -12,6 +12,7 @@ from flask import Flask, abort, current_app
 from flask_login import current_user, login_user, logout_user
 from sqlalchemy import Select, select
 
+from .. import audit
 from ..config import default_url
 from ..extensions import Base, db, hasher, login
 from .models import Membership, Role, Session, User, Workspace
@@ -90,6 +91,7 @@ def create_workspace(name: str, owner: str, email: str, password: str) -> User:
     db.session.add_all([space, user])
     db.session.flush()
     db.session.add(Membership(workspace_id=space.id, user_id=user.id, role=Role.ADMINISTRATOR))
+    audit.note(owner, "created the workspace", space)
     db.session.flush()
     return user
 
@@ -115,12 +117,15 @@ def open_session(user: User) -> None:
     db.session.add(session)
     db.session.flush()
     session.token = token
+    audit.note(user.name, "signed in", session)
     login_user(session)
 
 
 def close_session() -> None:
     """Sign the browser out; its cookie is worthless from now on, wherever a copy of it may be."""
-    db.session.delete(current_user._get_current_object())  # the row behind Flask-Login's proxy
+    session = current_user._get_current_object()  # the row behind Flask-Login's proxy
+    audit.note(session.user.name, "signed out", session)
+    db.session.delete(session)
     logout_user()
 
 

@@ -15,8 +15,10 @@ from ..webhooks import live
 from ..webhooks.live import Live
 from ..webhooks.models import EventType, Status
 from ..webhooks.publisher import forecast, history_of
-from . import listing, service, tagging
-from .forms import ContactForm, NewContactForm, TagForm
+from . import listing, lists, service, tagging
+from .custom_fields import fields_of
+from .field_models import WordKind
+from .forms import ContactForm, Known, NewContactForm, TagForm
 from .listing import Asked
 from .models import Contact, Tag
 from .timeline import changes
@@ -43,7 +45,7 @@ def index() -> Response:
 @allowed(Permission.CONTACTS)
 def new() -> Response:
     """The form of a new contact."""
-    form = NewContactForm(list(_people().items()), tagging.tags_of(workspace().id))
+    form = NewContactForm.of(_known())
     if not form.validate_on_submit():
         return _form_page(form, None)
     try:
@@ -81,7 +83,7 @@ def show(contact_id: UUID) -> Response | tuple[str, int]:
 def edit(contact_id: UUID) -> Response:
     """The form of a contact that exists."""
     contact = own_or_404(Contact, contact_id)
-    form = ContactForm(list(_people().items()), tagging.tags_of(workspace().id), contact)
+    form = ContactForm.of(_known(), contact)
     if not form.validate_on_submit():
         return _form_page(form, contact)
     try:
@@ -141,6 +143,13 @@ def delete_tag(tag_id: UUID) -> Response:
 def _people() -> dict[str, str]:
     """Who may own contacts: the members' names by their ids."""
     return {str(member.user_id): member.user.name for member in members(workspace().id)}
+
+
+def _known() -> Known:
+    """What the workspace's forms choose from."""
+    key = workspace().id
+    stages, priorities = ([word.name for word in lists.words_of(key, kind)] for kind in WordKind)
+    return Known(_people(), tagging.tags_of(key), stages, priorities, lists.defaults(key), fields_of(key))
 
 
 def _sent(event_type: EventType) -> str:

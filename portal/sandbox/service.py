@@ -11,6 +11,7 @@ from .. import audit
 from ..accounts.models import SandboxMode, Workspace
 from ..extensions import db
 from ..webhooks import publisher, signing
+from ..webhooks.engine import MASK
 from ..webhooks.models import CONTACT_EVENTS, PauseReason, State, Webhook
 from ..webhooks.readings import living
 from ..webhooks.verifying import verify
@@ -26,6 +27,8 @@ SLOW_AT_ONCE = 2
 """Slow answers hold a web thread each: a process refuses more of them than this, so that people get through."""
 RATE = "100/second"
 """What one address takes: it is public, and each request is a row."""
+CREDENTIALS = {"authorization", "cookie", "proxy-authorization", "x-api-key"}
+"""Headers whose values are not remembered, whoever sends them; nor are those that people gave to a webhook."""
 ANSWERS = {SandboxMode.OK: 200, SandboxMode.ERROR: 500, SandboxMode.GONE: 410}
 BUSY = 503
 
@@ -56,7 +59,8 @@ def point_webhook(workspace: Workspace, address: str, actor: str) -> None:
 
 def set_mode(workspace: Workspace, mode: SandboxMode, actor: str) -> None:
     """Let it fail in that way, or recover: then what waits for it is tried at once."""
-    workspace.sandbox_mode = mode
+    before, workspace.sandbox_mode = workspace.sandbox_mode, mode
+    audit.note(actor, "changed the sandbox receiver", workspace, {"answers": str(before)}, {"answers": str(mode)})
     if mode == SandboxMode.OK:
         for webhook in webhooks_of(workspace):
             if webhook.state == State.ACTIVE or webhook.pause_reason != PauseReason.PERSON:
@@ -71,8 +75,10 @@ def _try_now(webhook: Webhook, actor: str) -> None:
 
 def keep(workspace: Workspace, headers: Iterable[tuple[str, str]], body: bytes, answer: int | None) -> None:
     """Remember a request with the verdict on its signature, and forget the oldest."""
-    pairs = [[name.lower(), value] for name, value in headers]
-    secrets = [secret for webhook in webhooks_of(workspace) for secret in signing.secrets_of(webhook)]
+    webhooks = webhooks_of(workspace)
+    masked = CREDENTIALS | {name.lower() for webhook in webhooks for name in signing.custom_headers(webhook)}
+    pairs = [[name.lower(), MASK if name.lower() in masked else value] for name, value in headers]
+    secrets = [secret for webhook in webhooks for secret in signing.secrets_of(webhook)]
     db.session.add(
         SandboxRequest(
             workspace_id=workspace.id,
@@ -86,6 +92,13 @@ def keep(workspace: Workspace, headers: Iterable[tuple[str, str]], body: bytes, 
     db.session.flush()
     older = _newest_first(workspace.id).with_only_columns(SandboxRequest.id).offset(KEPT)
     db.session.execute(delete(SandboxRequest).where(SandboxRequest.id.in_(older.scalar_subquery())))
+
+
+def forget(workspace_id: uuid.UUID, contact_id: uuid.UUID) -> None:
+    """Blank the bodies that name the contact."""
+    for request in latest(workspace_id):
+        if str(contact_id).encode() in request.body:
+            request.body = b""
 
 
 def latest(workspace_id: uuid.UUID, count: int = KEPT) -> list[SandboxRequest]:

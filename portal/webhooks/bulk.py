@@ -20,7 +20,7 @@ from ..extensions import UTCDateTime, db, utcnow
 from ..pace import pace
 from . import engine, publisher
 from .filters import Filters
-from .models import CONTACT_EVENTS, Delivery, Event, State, Status, Subject, Webhook
+from .models import CONTACT_EVENTS, MOST_CONTACTS, Delivery, Event, State, Status, Subject, Webhook
 from .worker_models import Bulk, BulkKind
 
 REPLAY_DAYS = (1, 3, 7, 30)
@@ -42,6 +42,9 @@ class Skip(StrEnum):
     HELD = "held"
     TEST = "test"
     WAITING = "waiting"
+    LARGE = "large"
+    """It tells of more contacts than the webhook takes in one request."""
+    GONE = "gone"
     CHANGED = "changed"
     """Something else was done with it since the bulk began: nobody asked about that."""
 
@@ -52,6 +55,8 @@ REASONS = {
     Skip.HELD: "Their webhook is paused: they are sent when it is resumed.",
     Skip.TEST: "They were tests.",
     Skip.WAITING: "They were waiting already.",
+    Skip.LARGE: "They tell of more contacts than the webhook takes in one request.",
+    Skip.GONE: "Their bodies are not kept any more.",
     Skip.CHANGED: "Something happened to them meanwhile.",
 }
 
@@ -79,6 +84,11 @@ def stop(bulk: Bulk) -> None:
     db.session.refresh(bulk, with_for_update=True)
     if not bulk.finished_at:
         bulk.finished_at, bulk.is_stopped = utcnow(), True
+
+
+def unfinished() -> Sequence[uuid.UUID]:
+    """The bulks that are not done."""
+    return db.session.scalars(select(Bulk.id).where(Bulk.finished_at.is_(None))).all()
 
 
 def work(bulk_id: str) -> None:
@@ -187,7 +197,9 @@ def _replay(bulk: Bulk, webhook: Webhook) -> Event | None:
 
 def _send_again(bulk: Bulk, webhook: Webhook, rows: Sequence[Delivery], outdated: Collection[str]) -> None:
     """Put what may be sent at the tails of its lanes; say of the others why not."""
-    skips = [_reason(row, outdated) for row in rows]
+    most = webhook.contacts_per_request if bulk.kind == BulkKind.REPLAY else MOST_CONTACTS
+    kept = publisher.with_bodies([row.event.id for row in rows])
+    skips = [_reason(row, outdated, kept, most) for row in rows]
     chosen = [row for row, reason in zip(rows, skips, strict=True) if not reason]
     if chosen:
         publisher.send_again(chosen)
@@ -196,12 +208,16 @@ def _send_again(bulk: Bulk, webhook: Webhook, rows: Sequence[Delivery], outdated
     _skip(bulk, Counter(reason for reason in skips if reason))
 
 
-def _reason(delivery: Delivery, outdated: Collection[str]) -> Skip | None:
+def _reason(delivery: Delivery, outdated: Collection[str], kept: Collection[str], most: int) -> Skip | None:
     if delivery.event.is_test:
         return Skip.TEST
+    if len(delivery.event.subjects) > most:
+        return Skip.LARGE
     if delivery.status == Status.PENDING:
         return Skip.WAITING
-    return Skip.NEWER if delivery.event.id in outdated else None
+    if delivery.event.id in outdated:
+        return Skip.NEWER
+    return None if delivery.event.id in kept else Skip.GONE
 
 
 def _skip(bulk: Bulk, counts: Mapping[Skip, int]) -> None:
@@ -231,6 +247,8 @@ def _past(bulk: Bulk, webhook: Webhook) -> list[ColumnElement[bool]]:
         Event.created_at.between(bulk.since, bulk.created_at),
         Event.type.in_([kind for kind in CONTACT_EVENTS if kind in webhook.event_types]),
         Event.is_test.is_(False),
+        # Of what was told several times, the groups that it took, or would have taken.
+        literal(webhook.contacts_per_request).between(Event.takes_from, Event.takes_to),
     ]
 
 
@@ -273,3 +291,6 @@ def _outdated(event_ids: Sequence[str], webhook: Webhook, since: SQLColumnExpres
     )
     query = select(Subject.event_id).join(Event, Event.id == Subject.event_id)
     return set(db.session.scalars(query.where(Subject.event_id.in_(event_ids), overtaken)))
+
+
+jobs.in_slices(jobs.BULK, unfinished)

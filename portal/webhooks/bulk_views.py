@@ -67,7 +67,9 @@ def show(bulk_id: UUID) -> Response | tuple[str, int]:
 @allowed(Permission.RESEND)
 def stop(bulk_id: UUID) -> Response:
     """What is done stays done, the rest stays as it is."""
-    bulk.stop(own_or_404(Bulk, bulk_id))
+    found = own_or_404(Bulk, bulk_id)
+    bulk.stop(found)
+    audit.note(person().name, "stopped", found)
     db.session.commit()
     return go(url_for("bulk.show", bulk_id=bulk_id))
 

@@ -1,6 +1,7 @@
 """The page of one delivery: its life, its attempts, what it was about; sending it again; its signature lab."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import load_only
 from werkzeug.wrappers import Response
 
+from .. import audit
 from ..accounts.permissions import Permission, allowed
 from ..accounts.service import own_or_404, person, workspace
 from ..extensions import db, limiter
@@ -22,6 +24,7 @@ from .live import Live
 from .log import blueprint
 from .models import Attempt, Delivery, Event, EventType, State, Status, Subject
 from .outbound import explain
+from .sentences import Note
 
 PHASES = {"dns": "DNS", "connect": "Connect", "tls": "TLS", "first_byte": "First byte", "body": "Body"}
 BAR, GAP = 1000, 3
@@ -32,6 +35,10 @@ SHOWN = 64 * 1024
 """Bytes of a body that are shown."""
 LAB_RATE = "30/minute;300/hour"
 FAILED = 422
+ERASED = (
+    "Its contact was erased for good: the body is gone, so it can’t be sent again."
+    " That it was sent, when and with which result stays here."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +81,8 @@ def show(delivery_id: UUID) -> Response | tuple[str, int]:
     return page(
         "deliveries/show.html", "deliveries/_show.html",
         delivery=delivery, part=part, window=window, ahead=ahead, front=front,
-        life=life(delivery, window.tries if window else None, ahead), note=sentences.advice(delivery),
-        may_resend=webhook.state != State.DELETED,
+        life=life(delivery, window.tries if window else None, ahead), note=_note(delivery),
+        may_resend=webhook.state != State.DELETED and delivery.event.has_body, kept=_kept(),
         **_exactly(delivery, window.chosen if window else None, view == "raw"), **_about(delivery.event),
     )  # fmt: skip
 
@@ -86,7 +93,11 @@ def resend(delivery_id: UUID) -> Response:
     """Send it once more, with the same id and the same bytes."""
     delivery = own_or_404(Delivery, delivery_id)
     if publisher.resend(delivery):
+        audit.note(person().name, "resent", delivery)
         say("It is sent again.")
+    elif delivery.webhook.state != State.DELETED:
+        gone = f"It can't be sent again: bodies are kept for {_kept()}, and this one is gone."
+        say(ERASED if delivery.event.erased_at else gone)
     else:
         say("Its webhook was deleted, so there is nowhere to send it to.")
     db.session.commit()
@@ -109,6 +120,12 @@ def judge(delivery_id: UUID) -> Response:
     return _lab_page(delivery, pasted)
 
 
+def _note(delivery: Delivery) -> Note | None:
+    """What is going on, or that there is nothing left to send."""
+    erased_at = delivery.event.erased_at
+    return Note("", "Erased", f"{ERASED} ({sentences.moment(erased_at)})") if erased_at else sentences.advice(delivery)
+
+
 def _lab_page(delivery: Delivery, pasted: str | None = None) -> Response:
     window = _window(delivery, request.args.get("attempt", type=int))
     laid = bench.lay_out(delivery, window.chosen) if window else None
@@ -119,8 +136,13 @@ def _lab_page(delivery: Delivery, pasted: str | None = None) -> Response:
         "deliveries/lab.html", "deliveries/_verdict.html" if verdict else None,
         status=FAILED if verdict == UNREADABLE else 200,
         delivery=delivery, attempt=window.chosen if window else None, bench=laid, verdict=verdict, pasted=pasted or "",
+        kept=_kept(),
         bytes_of=exact.bytes_of, ending=exact.ending, shown=SHOWN, address=delivery.webhook.url,
     )  # fmt: skip
+
+
+def _kept() -> str:
+    return sentences.span(timedelta(days=pace().keep_bodies_days))
 
 
 def _window(delivery: Delivery, wanted: int | None) -> Window | None:
@@ -158,7 +180,7 @@ def _exactly(delivery: Delivery, chosen: Attempt | None, raw: bool) -> dict[str,
         "header_lines": exact.headers,
         "visible": exact.visible,
         "phases": _phases(chosen) if chosen else [],
-        "curl": exact.curl(chosen.url, chosen.request_headers, body, MASK) if chosen else "",
+        "curl": exact.curl(chosen.url, chosen.request_headers, body, MASK) if chosen and body else "",
         "meaning": explain(chosen.failure, chosen.status).advice if chosen and chosen.failure else "",
         "masked": any(value == MASK for _, value in chosen.request_headers) if chosen else False,
         "all_attempts": pace().attempts,

@@ -5,7 +5,7 @@ Locks go webhook first, then deliveries in the order of `seq`; everybody who nee
 
 import uuid
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from math import inf
 from typing import Any
@@ -25,12 +25,14 @@ from sqlalchemy.orm import lazyload
 
 from ..extensions import db, db_now, utcnow
 from ..pace import pace, prepared
-from . import breaker, lanes, sendable, signing
+from . import breaker, lanes, sendable, signing, throttle
 from .lease import LeaseLost
 from .models import Attempt, Delivery, State, Status, Trigger, Webhook
 from .outbound import Failure, Result
 
 MASK = "••••••"
+SECRET_LENGTH = 8
+"""Characters from which a word of a custom header is looked for in what comes back."""
 CLOCK_DRIFT = 5
 """Seconds by which the clocks of two database servers, one of which takes over from the other, may differ."""
 ATTEMPTS = insert(Attempt)
@@ -53,6 +55,8 @@ class Letter:
     """Names of those that people gave: their values may be secrets and are not logged."""
     body: bytes
     started_at: datetime
+    next_at: datetime | None = None
+    """When the next one may be sent, if the webhook has a throttle."""
 
 
 def claim(webhook_id: uuid.UUID, token: str | None, in_flight: Collection[uuid.UUID]) -> list[Letter]:
@@ -67,8 +71,11 @@ def claim(webhook_id: uuid.UUID, token: str | None, in_flight: Collection[uuid.U
     room = (1 if probing else webhook.width) - len(in_flight)
     if room <= 0:
         return []
+    turn = throttle.turn(webhook, db.session.scalars(select(db_now())).one()) if webhook.throttle else None
+    room = min(room, max(1, turn.room)) if turn else room
     found = db.session.execute(sendable.first(probing), {"of": webhook_id, "in_flight": list(in_flight), "room": room})
-    return [_letter(delivery, probing, was_due) for delivery, was_due in found]
+    letters = [_letter(delivery, probing, was_due) for delivery, was_due in found]
+    return _in_turn(letters, turn) if turn else letters
 
 
 def record(token: str, answers: Sequence[tuple[Letter, Result]]) -> bool:
@@ -79,7 +86,8 @@ def record(token: str, answers: Sequence[tuple[Letter, Result]]) -> bool:
     webhook = db.session.scalars(_webhook(), {"it": answers[0][0].webhook_id}).one()
     keys = [letter.delivery_id for letter, _ in answers]
     deliveries = {delivery.id: delivery for delivery in db.session.scalars(_deliveries(), {"keys": keys})}
-    db.session.execute(ATTEMPTS, [_attempt(letter, result) for letter, result in answers])
+    kept = [(letter, _without_answer(deliveries[letter.delivery_id], result)) for letter, result in answers]
+    db.session.execute(ATTEMPTS, [_attempt(letter, result) for letter, result in kept])
     held = webhook.lease_token == token
     for letter, result in answers:
         delivery = deliveries[letter.delivery_id]
@@ -172,6 +180,34 @@ def _letter(delivery: Delivery, probing: bool, was_due: bool) -> Letter:
     )
 
 
+def _without_answer(delivery: Delivery, result: Result) -> Result:
+    """It was on its way when its contact was erased: nothing is kept of the answer but the facts."""
+    erased = delivery.status == Status.CANCELED and delivery.event.erased_at
+    return replace(result, body=b"", headers=(), reason="") if erased else result
+
+
+def _veiled(text: str, letter: Letter) -> str:
+    """Without the values of custom headers: some receivers send back what they got."""
+    values = [letter.headers[name] for name in letter.own_headers]
+    secrets = {part for value in values for part in (value, *value.split()) if len(part) >= SECRET_LENGTH}
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    return text
+
+
+def _veiled_body(letter: Letter, body: bytes) -> bytes:
+    """Only where there is something to veil: what is no UTF-8 stays as it came."""
+    veiled = _veiled(body.decode("utf-8", "surrogateescape"), letter) if letter.own_headers else None
+    return body if veiled is None else veiled.encode("utf-8", "surrogateescape")
+
+
+def _in_turn(letters: Sequence[Letter], turn: throttle.Turn) -> list[Letter]:
+    """As many as the throttle lets go; tests wait for nobody and count for nothing."""
+    tests = [letter for letter in letters if letter.trigger == Trigger.TEST]
+    others = [letter for letter in letters if letter.trigger != Trigger.TEST][: turn.room]
+    return tests + [replace(letter, next_at=turn.after(count)) for count, letter in enumerate(others, start=1)]
+
+
 def _attempt(letter: Letter, result: Result) -> dict[str, Any]:
     phases = result.phases
     return {
@@ -186,10 +222,10 @@ def _attempt(letter: Letter, result: Result) -> dict[str, Any]:
             [name, MASK if name in letter.own_headers else value] for name, value in letter.headers.items()
         ],
         "status": result.status,
-        "reason": result.reason,
+        "reason": _veiled(result.reason, letter),
         "failure": result.failure,
-        "response_headers": [[name, value] for name, value in result.headers],
-        "response_body": result.body,
+        "response_headers": [[name, _veiled(value, letter)] for name, value in result.headers],
+        "response_body": _veiled_body(letter, result.body),
         "response_length": result.length,
         "remote": result.remote,
         "phases": {name: getattr(phases, name) for name in ("dns", "connect", "tls", "first_byte", "body")},

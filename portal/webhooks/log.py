@@ -3,8 +3,9 @@
 from flask import Blueprint, request, stream_with_context, url_for
 from werkzeug.wrappers import Response
 
+from .. import audit
 from ..accounts.permissions import Permission, allowed
-from ..accounts.service import own, workspace
+from ..accounts.service import own, person, workspace
 from ..extensions import db, utcnow
 from ..web import go, page
 from . import exact, export, live, search, sentences
@@ -47,6 +48,7 @@ def index() -> Response | tuple[str, int]:
 @allowed(Permission.EXPORT)
 def download() -> Response:
     """What matches, all of it, for a spreadsheet."""
+    audit.note_look(person().name, "exported deliveries", workspace())
     rows = export.lines(Log(workspace().id, Filters.of(request.args)))
     name = f"deliveries-{utcnow():%Y-%m-%d}.csv"
     return CsvResponse(stream_with_context(rows), headers={"Content-Disposition": f"attachment; filename={name}"})

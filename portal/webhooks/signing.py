@@ -7,10 +7,9 @@ import json
 import secrets
 from datetime import datetime
 
-from cryptography.fernet import Fernet, MultiFernet
-from flask import current_app
-
 from ..extensions import utcnow
+from ..sealing import seal as seal
+from ..sealing import unseal as unseal
 from .models import Delivery, Trigger, Webhook
 
 PREFIX = "whsec_"
@@ -21,16 +20,6 @@ USER_AGENT = "CloudCX-Webhooks/1.0"
 def new_secret() -> str:
     """A fresh signing secret: "whsec_" and 32 random bytes in base64."""
     return PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
-
-
-def seal(text: str) -> bytes:
-    """Encrypt for the database, with the newest key of PORTAL_KEYS."""
-    return _box().encrypt(text.encode())
-
-
-def unseal(blob: bytes) -> str:
-    """Decrypt what `seal` made, with whichever key fits. Raises cryptography.fernet.InvalidToken when none does."""
-    return _box().decrypt(blob).decode()
 
 
 def secrets_of(webhook: Webhook) -> list[str]:
@@ -77,7 +66,3 @@ def request_headers(delivery: Delivery, number: int, trigger: Trigger, at: datet
     if changed := sorted({key for subject in event.subjects for key in subject.changes}):
         headers["x-cloudcx-changed"] = ",".join(changed)
     return headers
-
-
-def _box() -> MultiFernet:
-    return MultiFernet([Fernet(key) for key in current_app.config["ENCRYPTION_KEYS"]])

@@ -5,6 +5,7 @@ from uuid import UUID
 from flask import abort, request, url_for
 from werkzeug.wrappers import Response
 
+from .. import audit
 from ..accounts.permissions import Permission, allowed
 from ..accounts.service import own_or_404, person
 from ..extensions import db
@@ -26,6 +27,8 @@ def test(webhook_id: UUID) -> Response:
     if wanted not in webhook.event_types:
         abort(400)
     delivery = publisher.send_test(webhook, EventType(wanted), person().name)
+    db.session.flush()
+    audit.note(person().name, "sent a test", delivery)
     db.session.commit()
     return _part(delivery) if wants_fragment() else go(url_for("deliveries.show", delivery_id=delivery.id))
 

@@ -13,7 +13,8 @@ from ..accounts.service import own, own_or_404, person, workspace
 from ..extensions import db
 from ..pace import pace
 from ..web import go, page, say, wants_fragment
-from . import alarms, bulk, charts, exact, live, problems, publisher, readings, samples, sentences, signing
+from . import alarms, bulk, charts, exact, live, problems, publisher, readings, samples, sentences, signing, throttle
+from .engine import MASK
 from .forms import URL_WARNING, WebhookForm
 from .live import Live
 from .models import Delivery, PauseReason, State, Webhook
@@ -194,7 +195,9 @@ def _known(webhook: Webhook) -> Facts:
         "URL": (sentences.place(webhook.url), webhook.url),
         "event types": (types, types),
         "description": (about, about),
+        "contacts per request": (str(webhook.contacts_per_request), webhook.contacts_per_request),
         "custom headers": (", ".join(headers), headers),
+        "throttle": (throttle.words(webhook), throttle.words(webhook)),
     }
 
 
@@ -242,6 +245,8 @@ def _facts(webhook: Webhook, version: str) -> dict[str, Any]:
         "situation": sentences.situation(webhook),
         "backlog": sentences.backlog(reading.waiting, reading.oldest),
         "next_try": _next_try(webhook, reading),
+        "throttle": throttle.words(webhook),
+        "held_to": throttle.words(webhook) if throttle.holds_back(webhook, reading.next_due) else "",
         "waiting": reading.waiting,
         "replay_days": bulk.REPLAY_DAYS,
         "all_attempts": pace().attempts,
@@ -251,7 +256,8 @@ def _facts(webhook: Webhook, version: str) -> dict[str, Any]:
         "next_tries": readings.next_tries(webhook),
         **({} if wants_fragment() else _charts(webhook)),
         "problems": problems.of([webhook]),
-        "headers": signing.custom_headers(webhook),
+        "headers": list(signing.custom_headers(webhook)),
+        "mask": MASK,
         "secret_end": signing.unseal(webhook.secret)[-4:],
         "rotating": webhook.old_secret_until if len(signing.secrets_of(webhook)) > 1 else None,
         "part": Live(url_for("webhooks.show", webhook_id=webhook.id, v=version)),
