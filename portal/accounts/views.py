@@ -6,7 +6,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from ..extensions import db, limiter, login
 from ..web import go, page
-from . import service
+from . import invitations, service
 from .forms import LoginForm, SignupForm
 from .permissions import Permission, Refused, allowed, is_public, may, needed, public
 
@@ -15,6 +15,8 @@ blueprint = Blueprint("accounts", __name__)
 blueprint.add_app_template_global(may)
 
 FAILED = 422
+WRONG = "The e-mail address or the password is not right. Check both and try again."
+HOMELESS = "You are in no workspace any more. Ask an Administrator for an invitation, and open its link."
 
 
 @blueprint.before_app_request
@@ -78,12 +80,13 @@ def log_in() -> BaseResponse:
     form = LoginForm()
     if form.validate_on_submit():
         user = service.authenticate(form.email.data, form.password.data)
-        if user:
+        wanted = request.args.get("next")
+        if user and (service.homes_of(user) or invitations.accept_at(wanted, user)):
             session.clear()
             service.open_session(user)
             db.session.commit()
-            return go(local_path(request.args.get("next")))
-        form.refuse("password", "The e-mail address or the password is not right. Check both and try again.")
+            return go(local_path(wanted))
+        form.refuse("password", HOMELESS if user else WRONG)
     open_to_all = service.may_sign_up()
     return page("accounts/login.html", status=FAILED if form.errors else 200, form=form, open_to_all=open_to_all)
 
