@@ -10,16 +10,17 @@ from whitenoise import WhiteNoise
 
 from . import audit_log, cli, config, health, jobs, metrics, overview, web
 from .accounts import views as accounts
+from .accounts import workspace_views as workspaces
 from .contacts import payload, present
 from .contacts import views as contacts
 from .docs import views as docs
 from .extensions import csrf, db, limiter, login, migrate
+from .people import views as people
 from .privacy import views as privacy
 from .sandbox import views as sandbox
-from .webhooks import alarms, delivery, publisher, samples
+from .webhooks import alarms, delivery, publisher, samples, trying
 from .webhooks import bulk_views as bulk
 from .webhooks import present as contacts_of_webhooks
-from .webhooks import views as webhooks
 
 ROOT = Path(__file__).parent.parent
 
@@ -43,10 +44,8 @@ def create_app(settings: Mapping[str, Any] | None = None) -> Flask:
     publisher.init_app(app)
     samples.init_app(app, lambda: payload.sample() | alarms.sample_bodies())
     contacts_of_webhooks.init_app(app, present.SOURCE)
-    features = (
-        overview, accounts, contacts, webhooks, delivery, bulk, sandbox, docs, health, metrics, audit_log, privacy,
-    )  # fmt: skip
-    for feature in features:
+    features = (overview, accounts, contacts, trying, delivery, bulk, sandbox, docs, health, metrics)
+    for feature in (*features, audit_log, privacy, workspaces, people):
         app.register_blueprint(feature.blueprint)
     cli.init_app(app)
     _serve(app)

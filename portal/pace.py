@@ -63,6 +63,8 @@ class Pace:
             raise ValueError("PORTAL_KEEP_FACTS_DAYS can't be less than PORTAL_KEEP_BODIES_DAYS.")
         if self.keep_letters_days < 4:
             raise ValueError("PORTAL_KEEP_LETTERS_DAYS must be 4 or more: letters are tried for three days.")
+        if self.keep_audit_days <= 365:
+            raise ValueError("PORTAL_KEEP_AUDIT_DAYS must be more than 365: the database keeps a year of it.")
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Self:

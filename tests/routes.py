@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from flask import Flask
 
+from portal.accounts.models import Role
 from tests.conftest import PASSWORD
 
 CONTACT = {
@@ -47,6 +48,7 @@ def change(endpoint: str, names: str = "", form: Mapping[str, str] | None = None
 
 
 SIGNUP = {"workspace": "W", "name": "N", "email": "{id}@example.com", "password": PASSWORD}
+NEWCOMER = {"name": "N", "email": "{id}@example.org", "password": PASSWORD}
 TAG = {"{id}-name": "Changed", "{id}-color": "#123456"}
 
 ROUTES = [
@@ -111,5 +113,81 @@ ROUTES = [
     change("webhooks.resume", "webhook"),
     change("webhooks.rotate", "webhook"),
     change("webhooks.test", "webhook"),
+    Route("people.handing_over", names="hand_over"),
+    Route("people.index"),
+    Route("people.show", names="member"),
+    change("people.activate", "former"),
+    change("people.change_role", "member", {"role": "Supervisor"}),
+    change("people.deactivate", "member"),
+    change("people.hand_over", "user_account", {"to": ""}),
+    change("people.invite", form={"role": "Agent", "email": "new@example.com"}),
+    change("people.remove", "member"),
+    change("people.withdraw", "invitation"),
+    Route("workspaces.join", names="invited", public=200),
+    Route("workspaces.join", "POST", "invited", NEWCOMER, changes=True, public=303),
+    Route("workspaces.new"),
+    change("workspaces.enter", "workspace"),
+    change("workspaces.new", form={"name": "Changed"}),  # one of the last: the session goes on in the new workspace
     change("accounts.log_out"),  # the last one: it ends the session that the others need
 ]
+
+LEAST_ROLE = {
+    "accounts.log_out": Role.AGENT,
+    "accounts.settings": Role.AGENT,
+    "audit.download": Role.ADMINISTRATOR,
+    "audit.index": Role.ADMINISTRATOR,
+    "bulk.ask": Role.SUPERVISOR,
+    "bulk.begin": Role.SUPERVISOR,
+    "bulk.replay": Role.ADMINISTRATOR,
+    "bulk.show": Role.SUPERVISOR,
+    "bulk.stop": Role.SUPERVISOR,
+    "contacts.delete": Role.AGENT,
+    "contacts.delete_tag": Role.SUPERVISOR,
+    "contacts.edit": Role.AGENT,
+    "contacts.edit_tag": Role.SUPERVISOR,
+    "contacts.index": Role.AGENT,
+    "contacts.new": Role.AGENT,
+    "contacts.show": Role.AGENT,
+    "contacts.tags": Role.SUPERVISOR,
+    "deliveries.download": Role.SUPERVISOR,
+    "deliveries.index": Role.AGENT,
+    "deliveries.judge": Role.ADMINISTRATOR,
+    "deliveries.lab": Role.ADMINISTRATOR,
+    "deliveries.resend": Role.SUPERVISOR,
+    "deliveries.show": Role.AGENT,
+    "overview.add_sample": Role.AGENT,
+    "overview.index": Role.AGENT,
+    "people.activate": Role.ADMINISTRATOR,
+    "people.change_role": Role.ADMINISTRATOR,
+    "people.deactivate": Role.ADMINISTRATOR,
+    "people.hand_over": Role.ADMINISTRATOR,
+    "people.handing_over": Role.ADMINISTRATOR,
+    "people.index": Role.ADMINISTRATOR,
+    "people.invite": Role.ADMINISTRATOR,
+    "people.remove": Role.ADMINISTRATOR,
+    "people.show": Role.ADMINISTRATOR,
+    "people.withdraw": Role.ADMINISTRATOR,
+    "privacy.erase": Role.ADMINISTRATOR,
+    "privacy.export": Role.SUPERVISOR,
+    "privacy.show": Role.ADMINISTRATOR,
+    "sandbox.fill": Role.ADMINISTRATOR,
+    "sandbox.set_mode": Role.ADMINISTRATOR,
+    "sandbox.show": Role.ADMINISTRATOR,
+    "sandbox.use": Role.ADMINISTRATOR,
+    "webhooks.apps": Role.SUPERVISOR,
+    "webhooks.charts": Role.ADMINISTRATOR,
+    "webhooks.check": Role.ADMINISTRATOR,
+    "webhooks.delete": Role.ADMINISTRATOR,
+    "webhooks.edit": Role.ADMINISTRATOR,
+    "webhooks.index": Role.ADMINISTRATOR,
+    "webhooks.new": Role.ADMINISTRATOR,
+    "webhooks.pause": Role.ADMINISTRATOR,
+    "webhooks.resume": Role.ADMINISTRATOR,
+    "webhooks.rotate": Role.ADMINISTRATOR,
+    "webhooks.show": Role.ADMINISTRATOR,
+    "webhooks.test": Role.ADMINISTRATOR,
+    "webhooks.test_result": Role.ADMINISTRATOR,
+    "workspaces.enter": Role.AGENT,
+    "workspaces.new": Role.AGENT,
+}
+"""Who may call what is not public: the least of the roles that may, by endpoint. A new route needs a row here, too."""

@@ -2,15 +2,19 @@
 
 import uuid
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
+from flask import current_app
 from sqlalchemy import Boolean, Column, Enum, Float, Integer, LargeBinary, Select, String, Table, Uuid, insert, select
 
-from portal.accounts.models import Workspace
+from portal.accounts import invitations
+from portal.accounts import service as accounts
+from portal.accounts.models import Membership, Role, Workspace
 from portal.extensions import Base, UTCDateTime, db, utcnow
 from portal.webhooks import signing
 from portal.webhooks.models import EventType, State, Status, Trigger
-from tests.conftest import Person, numbers
+from tests.conftest import PASSWORD, Person, numbers
 
 PEOPLE = {"workspace", "user_account", "membership", "user_session"}
 """Made by signing up."""
@@ -42,6 +46,10 @@ SHAPES: dict[str, Callable[[str], Any]] = {
     "delivery.status": lambda word: Status.SUCCEEDED,
     "delivery.trigger": lambda word: Trigger.AUTOMATIC,
     "event.is_test": lambda word: False,
+    "hand_over.finished_at": lambda word: None,
+    "invitation.created_by": lambda word: "Somebody",
+    "invitation.email": lambda word: "",
+    "invitation.expires_at": lambda word: utcnow() + timedelta(days=7),
     "sandbox_request.headers": lambda word: [["x-c", word]],
     "subject.changes": lambda word: {"firstName": [word, word]},
     "tag.color": lambda word: "#ABCDEF",
@@ -66,9 +74,22 @@ def plant(person: Person, sign: str) -> World:
             row = {column.name: _value(table, column, made, sign) for column in table.columns}
             db.session.execute(insert(table).values(row))
             made[table.name] = row.get("id")
-    made["sandbox"] = db.session.get_one(Workspace, person.workspace_id).sandbox_token
+    for kind, deactivated_at in {"member": None, "former": utcnow()}.items():
+        made[kind] = _colleague(person, sign, deactivated_at)
+    space = db.session.get_one(Workspace, person.workspace_id)
+    with current_app.test_request_context():
+        made["invited"] = invitations.invite(space, Role.AGENT, "", "Somebody").rpartition("/")[2]
+    made["sandbox"] = space.sandbox_token
     db.session.commit()
     return made
+
+
+def _colleague(person: Person, sign: str, deactivated_at: datetime | None) -> uuid.UUID:
+    """Somebody else in the workspace."""
+    user = accounts.create_user(f"{sign}user_account.name", f"{sign}{next(numbers)}@example.com", PASSWORD)
+    where = {"workspace_id": person.workspace_id, "user_id": user.id, "deactivated_at": deactivated_at}
+    db.session.add(Membership(role=Role.AGENT, **where))
+    return user.id
 
 
 def all_rows() -> list[tuple[Any, ...]]:

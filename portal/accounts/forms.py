@@ -39,6 +39,19 @@ class SignupForm(Form):
             raise ValidationError("This is not the token that the portal printed when it started.")
 
 
+class JoinForm(SignupForm):
+    """A new account for who was invited."""
+
+    workspace = None
+    token = None
+
+
+class WorkspaceForm(Form):
+    """One more workspace."""
+
+    name = text("Workspace", 100, InputRequired("Name the workspace, for example your company."))
+
+
 class LoginForm(Form):
     """Sign-in. Says the same for an unknown address and for a wrong password."""
 

@@ -69,9 +69,16 @@ class Membership(Base):
     workspace_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("workspace.id"), primary_key=True)
     user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("user_account.id"), primary_key=True, index=True)
     role: Mapped[Role]
+    deactivated_at: Mapped[datetime | None]
+    """Since when the person may not come in; what they own and what they did stays theirs."""
 
     workspace: Mapped[Workspace] = relationship()
     user: Mapped[User] = relationship(back_populates="memberships")
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the person may come in."""
+        return self.deactivated_at is None
 
 
 class Session(UserMixin, Base):  # type: ignore[misc]  # Flask-Login is not typed
@@ -86,6 +93,12 @@ class Session(UserMixin, Base):  # type: ignore[misc]  # Flask-Login is not type
 
     user: Mapped[User] = relationship(lazy="joined")
     workspace: Mapped[Workspace] = relationship(lazy="joined")
+    membership: Mapped[Membership | None] = relationship(
+        primaryjoin="and_(foreign(Session.workspace_id) == Membership.workspace_id,"
+        " foreign(Session.user_id) == Membership.user_id)",
+        lazy="joined",
+        viewonly=True,
+    )
 
     token = ""
     """Only on the request that opens the session: the database keeps its hash."""

@@ -5,20 +5,8 @@ import uuid
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
-from urllib.parse import urlsplit
 
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    ForeignKey,
-    Index,
-    LargeBinary,
-    String,
-    Text,
-    UniqueConstraint,
-    select,
-    text,
-)
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, select, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..extensions import Base, utcnow
@@ -139,11 +127,6 @@ class Webhook(Base):
     @property
     def is_active(self) -> bool:
         return self.state == State.ACTIVE
-
-    @property
-    def audit_label(self) -> str:
-        """Where it leads; a path may hold a credential."""
-        return urlsplit(self.url).netloc
 
     def pause(self, reason: PauseReason) -> None:
         """Hold: events go on being recorded, nothing is sent, nothing is dropped."""
@@ -271,10 +254,6 @@ class Delivery(Base):
     last_duration_ms: Mapped[float | None]
     last_trigger: Mapped[Trigger | None]
     updated_at: Mapped[datetime] = mapped_column(default=utcnow, onupdate=utcnow)
-
-    @property
-    def audit_label(self) -> str:
-        return self.event_id
 
     event: Mapped[Event] = relationship(lazy="joined", innerjoin=True)
     webhook: Mapped[Webhook] = relationship(lazy="joined", innerjoin=True)
