@@ -16,10 +16,9 @@ from .docs import views as docs
 from .extensions import csrf, db, limiter, login, migrate
 from .privacy import views as privacy
 from .sandbox import views as sandbox
-from .webhooks import alarms, delivery, publisher, samples
+from .webhooks import alarms, delivery, publisher, samples, trying
 from .webhooks import bulk_views as bulk
 from .webhooks import present as contacts_of_webhooks
-from .webhooks import views as webhooks
 
 ROOT = Path(__file__).parent.parent
 
@@ -43,7 +42,7 @@ def create_app(settings: Mapping[str, Any] | None = None) -> Flask:
     publisher.init_app(app)
     samples.init_app(app, lambda: payload.sample() | alarms.sample_bodies())
     contacts_of_webhooks.init_app(app, present.SOURCE)
-    features = (overview, accounts, contacts, webhooks, delivery, bulk, sandbox, docs, health, metrics)
+    features = (overview, accounts, contacts, trying, delivery, bulk, sandbox, docs, health, metrics)
     for feature in (*features, audit_log, privacy):
         app.register_blueprint(feature.blueprint)
     cli.init_app(app)

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Select, or_, select, tuple_
 from werkzeug.wrappers import Response as BaseResponse
 
 from . import audit
+from .accounts.permissions import Permission, allowed
 from .accounts.service import own, person, workspace
 from .audit import AuditEntry
 from .contacts.models import Contact
@@ -69,6 +70,7 @@ class Asked:
 
 
 @blueprint.get("/settings/audit")
+@allowed(Permission.AUDIT)
 def index() -> Response:
     """The entries, newest first."""
     asked = Asked.of(request.args)
@@ -91,6 +93,7 @@ def index() -> Response:
 
 
 @blueprint.get("/settings/audit.csv")
+@allowed(Permission.AUDIT)
 def download() -> BaseResponse:
     """All entries that match, for a spreadsheet."""
     asked = Asked.of(request.args)

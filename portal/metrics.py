@@ -14,7 +14,7 @@ from sqlalchemy import case, func, select
 
 from . import health, jobs
 from .accounts.models import Workspace
-from .accounts.views import public
+from .accounts.permissions import public
 from .extensions import db, db_now
 from .webhooks.models import Attempt, Delivery, State, Status, Webhook
 from .webhooks.sendable import is_pending, is_reached
