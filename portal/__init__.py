@@ -8,7 +8,7 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 from whitenoise import WhiteNoise
 
-from . import audit_log, cli, config, health, jobs, overview, web
+from . import audit_log, cli, config, health, jobs, metrics, overview, web
 from .accounts import account_views as account
 from .accounts import cookies, proof_views, security_views
 from .accounts import views as accounts
@@ -18,10 +18,9 @@ from .docs import views as docs
 from .extensions import csrf, db, limiter, login, migrate
 from .privacy import views as privacy
 from .sandbox import views as sandbox
-from .webhooks import alarms, delivery, publisher, samples
+from .webhooks import alarms, delivery, publisher, samples, trying
 from .webhooks import bulk_views as bulk
 from .webhooks import present as contacts_of_webhooks
-from .webhooks import views as webhooks
 
 ROOT = Path(__file__).parent.parent
 
@@ -46,22 +45,8 @@ def create_app(settings: Mapping[str, Any] | None = None) -> Flask:
     publisher.init_app(app)
     samples.init_app(app, lambda: payload.sample() | alarms.sample_bodies())
     contacts_of_webhooks.init_app(app, present.SOURCE)
-    for feature in (
-        overview,
-        accounts,
-        account,
-        proof_views,
-        security_views,
-        contacts,
-        webhooks,
-        delivery,
-        bulk,
-        sandbox,
-        docs,
-        health,
-        audit_log,
-        privacy,
-    ):
+    features = (overview, accounts, contacts, trying, delivery, bulk, sandbox, docs, health, metrics)
+    for feature in (*features, account, proof_views, security_views, audit_log, privacy):
         app.register_blueprint(feature.blueprint)
     cli.init_app(app)
     _serve(app)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import has_request_context, request
 from sqlalchemy import DDL, JSON, ForeignKey, Index, String, event, select
@@ -15,6 +16,8 @@ from .extensions import Base, begin_writing, db, utcnow
 PORTAL = "The portal"
 """Who does what no person did."""
 LABEL, BROWSER = 200, 40
+KEPT_DAYS = 365
+"""Entries that are younger can't be deleted by anybody; older ones go when the operator's time for them is over."""
 BROWSERS = {"Edg": "Edge", "OPR/": "Opera", "Firefox/": "Firefox", "Chrome/": "Chrome", "Safari/": "Safari"}
 SYSTEMS = {
     "Android": "Android", "iPhone": "iPhone", "iPad": "iPad", "Windows": "Windows", "Mac OS X": "macOS",
@@ -45,19 +48,24 @@ class AuditEntry(Base):
 
 REFUSALS = {
     "sqlite": (
-        "CREATE TRIGGER audit_entry_{0} BEFORE {0} ON audit_entry"
+        "CREATE TRIGGER audit_entry_update BEFORE UPDATE ON audit_entry"
         " BEGIN SELECT RAISE(ABORT, 'audit entries are never changed'); END",
+        "CREATE TRIGGER audit_entry_delete BEFORE DELETE ON audit_entry"
+        f" WHEN old.at > datetime('now', '-{KEPT_DAYS} days') BEGIN"
+        " SELECT RAISE(ABORT, 'audit entries are never changed'); END",
     ),
     "postgresql": (
-        "CREATE OR REPLACE FUNCTION audit_entry_stays() RETURNS trigger LANGUAGE plpgsql AS"
-        " $$ BEGIN RAISE EXCEPTION 'audit entries are never changed'; END $$",
-        "CREATE TRIGGER audit_entry_{0} BEFORE {0} ON audit_entry FOR EACH ROW EXECUTE FUNCTION audit_entry_stays()",
+        "CREATE OR REPLACE FUNCTION audit_entry_stays() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        f" IF TG_OP = 'DELETE' AND old.at <= now() - interval '{KEPT_DAYS} days' THEN RETURN old; END IF;"
+        " RAISE EXCEPTION 'audit entries are never changed'; END $$",
+        "CREATE TRIGGER audit_entry_stays BEFORE UPDATE OR DELETE ON audit_entry"
+        " FOR EACH ROW EXECUTE FUNCTION audit_entry_stays()",
     ),
 }
-"""The databases themselves refuse an UPDATE and a DELETE: no mistake and no injection rewrites what happened."""
+"""The databases themselves refuse an UPDATE, and a DELETE of what is young: no mistake rewrites what happened."""
 
 for _dialect, _statements in REFUSALS.items():
-    for _sql in dict.fromkeys(text.format(word) for word in ("UPDATE", "DELETE") for text in _statements):
+    for _sql in _statements:
         event.listen(AuditEntry.__table__, "after_create", DDL(_sql).execute_if(dialect=_dialect))  # type: ignore[no-untyped-call]
 
 
@@ -130,6 +138,11 @@ def _id_of(subject: Any) -> uuid.UUID:
 
 
 def _label_of(subject: Any) -> str:
-    """What people call it: its name, or that of its person."""
-    name = getattr(subject, "audit_label", None) or getattr(subject, "name", None)
-    return str(name or getattr(getattr(subject, "user", None), "name", None) or "")[:LABEL]
+    """What people call it: its name, that of its person, an event's id, a URL's host (a path may hold a credential)."""
+    names = (
+        getattr(subject, "name", None),
+        getattr(getattr(subject, "user", None), "name", None),
+        getattr(subject, "event_id", None),
+        urlsplit(getattr(subject, "url", "")).netloc,
+    )
+    return str(next(filter(None, names), ""))[:LABEL]

@@ -13,10 +13,12 @@ from sqlalchemy import ColumnElement, Select, or_, select, tuple_
 from werkzeug.wrappers import Response as BaseResponse
 
 from . import audit
+from .accounts.permissions import Permission, allowed
 from .accounts.service import own, person, workspace
 from .audit import AuditEntry
 from .contacts.models import Contact
 from .extensions import db, utcnow
+from .pace import pace
 from .web import page
 from .webhooks.export import CsvResponse, harmless
 
@@ -68,6 +70,7 @@ class Asked:
 
 
 @blueprint.get("/settings/audit")
+@allowed(Permission.AUDIT)
 def index() -> Response:
     """The entries, newest first."""
     asked = Asked.of(request.args)
@@ -81,7 +84,8 @@ def index() -> Response:
     known = own(AuditEntry).order_by(AuditEntry.at.desc(), AuditEntry.id.desc()).limit(KNOWN).subquery()
     return page(
         "audit/index.html", "audit/_list.html",
-        asked=asked, rows=rows, told=told, kind_of=kind_of, address_of=_address_of(rows, names), names=names,
+        asked=asked, rows=rows, kept=pace().keep_audit_days, told=told, kind_of=kind_of,
+        address_of=_address_of(rows, names), names=names,
         newer=_written(rows[0]) if rows and has_newer else "", older=_written(rows[-1]) if rows and has_older else "",
         actors=sorted(db.session.scalars(select(known.c.actor).distinct())),
         actions=sorted(db.session.scalars(select(known.c.action).distinct())),
@@ -89,6 +93,7 @@ def index() -> Response:
 
 
 @blueprint.get("/settings/audit.csv")
+@allowed(Permission.AUDIT)
 def download() -> BaseResponse:
     """All entries that match, for a spreadsheet."""
     asked = Asked.of(request.args)

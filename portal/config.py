@@ -60,6 +60,8 @@ def load(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
         "URL": environ.get("PORTAL_URL", "").rstrip("/"),
         # Where letters go out; without it none are written.
         "SMTP_URL": environ.get("SMTP_URL", ""),
+        # What Prometheus has to name at /metrics; without it there is no such address.
+        "METRICS_TOKEN": environ.get("PORTAL_METRICS_TOKEN", ""),
         "PROXIES": _whole_number(environ, "PORTAL_PROXIES", 0),
         "TRUSTED_HOSTS": _words(environ.get("PORTAL_HOSTS", "")) or None,
         # A fixed window would let twice as many tries through around its edge.

@@ -9,7 +9,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from . import jobs
-from .accounts.views import public
+from .accounts.permissions import public
 from .extensions import db, db_now
 from .webhooks.worker_models import WorkerBeat
 
@@ -27,7 +27,7 @@ def show() -> tuple[Response, int]:
     parts: dict[str, Any] = {
         "database": "ok" if database else "down",
         "redis": "ok" if _redis_works() else "down",
-        "workers": _living_workers() if database else 0,
+        "workers": living_workers() if database else 0,
     }
     parts["status"] = "ok" if database else "down"
     if database and not parts["workers"]:
@@ -51,6 +51,7 @@ def _redis_works() -> bool:
         return False
 
 
-def _living_workers() -> int:
+def living_workers() -> int:
+    """How many worker processes have beaten just now."""
     beats = select(func.count()).where(WorkerBeat.beaten_at > db_now(-FRESH.total_seconds()))
     return db.session.scalar(beats) or 0

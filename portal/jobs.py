@@ -8,6 +8,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable
+from operator import itemgetter
 from typing import Any
 
 import redis
@@ -23,8 +24,8 @@ from rq.timeouts import TimerDeathPenalty
 
 QUEUE = "portal"
 DRAIN, BULK = "portal.webhooks.tasks.drain", "portal.webhooks.bulk.work"
-ALARMS, MAIL = "portal.webhooks.alarms.look", "portal.mail.post"
-ALLOWED = {DRAIN, BULK, ALARMS, MAIL}
+ALARMS, MAIL, PRUNE = "portal.webhooks.alarms.look", "portal.mail.post", "portal.retention.work"
+ALLOWED = {DRAIN, BULK, ALARMS, MAIL, PRUNE}
 UNFINISHED: dict[str, Callable[[], Iterable[uuid.UUID]]] = {}
 """Work in slices: its function, and who tells the rows that are not done. The sweeper rings for them."""
 BELL_SECONDS = 60
@@ -65,6 +66,8 @@ class Bells:
         self.redis = connect(url, redis.BlockingConnectionPool, **WEB_CONNECTION, **few, retry=Retry(NoBackoff(), 0))
         self.queue = Queue(QUEUE, connection=self.redis, serializer=JSONSerializer, job_class=AllowedJob)
         self.silent_until = 0.0
+        self.later: dict[uuid.UUID, float] = {}
+        self.changed = threading.Condition()
 
     def ring(self, subject: uuid.UUID, function: str = DRAIN, key: str = "bell", seconds: int = BELL_SECONDS) -> bool:
         """Wake a worker that calls the function with a webhook's or a bulk's id, unless a bell rings for it already.
@@ -80,6 +83,25 @@ class Bells:
             log.warning("Redis does not answer (%s): the sweeper of a worker will ring instead", type(error).__name__)
             return False
         return True
+
+    def ring_in(self, seconds: float, subject: uuid.UUID) -> None:
+        """Ring for a webhook at a time that is known; a sweeper rings if this process dies before."""
+        with self.changed:
+            if not self.later:
+                threading.Thread(target=self._ring_later, name="ring-later", daemon=True).start()
+            self.later[subject] = time.monotonic() + seconds
+            self.changed.notify()
+
+    def _ring_later(self) -> None:
+        """Until nothing is left to ring for later."""
+        with self.changed:
+            while self.later:
+                subject, at = min(self.later.items(), key=itemgetter(1))
+                if (seconds := at - time.monotonic()) > 0:
+                    self.changed.wait(seconds)
+                else:
+                    self.ring(subject)
+                    del self.later[subject]
 
     def answered(self, subject: uuid.UUID, *keys: str) -> None:
         """Take the bell, and those of other `keys`, down before looking for work: what is due later rings again."""

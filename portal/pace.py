@@ -22,7 +22,7 @@ def _setting(default: Any, meaning: str) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Every number of the engine, its default and its meaning. Times are in seconds."""
+    """Every number of the engine, its default and its meaning. Times are in seconds, unless they say days."""
 
     retry_schedule: tuple[float, ...] = _setting(
         (0, 5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400),
@@ -49,10 +49,22 @@ class Pace:
     slice: float = _setting(5.0, "A drain hands over after this ...")
     slice_deliveries: int = _setting(500, "... or after so many deliveries, so that no backlog starves the others.")
     sweep: float = _setting(3.0, "How often each worker process looks for what is due.")
+    keep_bodies_days: int = _setting(30, "Bodies of events, answers and sandbox requests are kept for so many days.")
+    keep_facts_days: int = _setting(
+        90, "Events, deliveries and attempts are kept for so many days, without bodies then."
+    )
+    keep_letters_days: int = _setting(7, "Letters are kept for so many days, sent or given up.")
+    keep_audit_days: int = _setting(730, "It is kept for so many days who did what.")
 
     def __post_init__(self) -> None:
         if self.lease < self.longest_send + self.lease_renewal:
             raise ValueError("PORTAL_LEASE must be longer than PORTAL_SEND_TIMEOUT and PORTAL_LEASE_RENEWAL, and 1 s.")
+        if self.keep_facts_days < self.keep_bodies_days:
+            raise ValueError("PORTAL_KEEP_FACTS_DAYS can't be less than PORTAL_KEEP_BODIES_DAYS.")
+        if self.keep_letters_days < 4:
+            raise ValueError("PORTAL_KEEP_LETTERS_DAYS must be 4 or more: letters are tried for three days.")
+        if self.keep_audit_days <= 365:
+            raise ValueError("PORTAL_KEEP_AUDIT_DAYS must be more than 365: the database keeps a year of it.")
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Self:

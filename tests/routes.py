@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from flask import Flask
 
+from portal.accounts.models import Role
 from tests.conftest import PASSWORD
 from tests.world import RECOVERY_CODE
 
@@ -96,6 +97,7 @@ ROUTES = [
     Route("docs.receiving", public=200),
     Route("docs.schema", names="schema", public=200),
     Route("health.show", public=200),
+    Route("metrics.show", public=404),  # no token is set
     Route("overview.index"),
     change("overview.add_sample"),
     Route("privacy.erase", names="contact"),
@@ -135,3 +137,62 @@ ROUTES = [
     change("webhooks.test", "webhook"),
     change("accounts.log_out"),  # the last one: it ends the session that the others need
 ]
+
+LEAST_ROLE = {
+    "account.end_other_sessions": Role.AGENT,
+    "account.end_session": Role.AGENT,
+    "account.index": Role.AGENT,
+    "account.new_codes": Role.AGENT,
+    "account.password": Role.AGENT,
+    "account.two_step": Role.AGENT,
+    "account.two_step_off": Role.AGENT,
+    "audit.download": Role.ADMINISTRATOR,
+    "audit.index": Role.ADMINISTRATOR,
+    "privacy.erase": Role.ADMINISTRATOR,
+    "privacy.export": Role.ADMINISTRATOR,
+    "privacy.show": Role.ADMINISTRATOR,
+    "accounts.log_out": Role.AGENT,
+    "accounts.settings": Role.AGENT,
+    "bulk.ask": Role.SUPERVISOR,
+    "bulk.begin": Role.SUPERVISOR,
+    "bulk.replay": Role.ADMINISTRATOR,
+    "bulk.show": Role.SUPERVISOR,
+    "bulk.stop": Role.SUPERVISOR,
+    "contacts.delete": Role.AGENT,
+    "contacts.delete_tag": Role.SUPERVISOR,
+    "contacts.edit": Role.AGENT,
+    "contacts.edit_tag": Role.SUPERVISOR,
+    "contacts.index": Role.AGENT,
+    "contacts.new": Role.AGENT,
+    "contacts.show": Role.AGENT,
+    "contacts.tags": Role.SUPERVISOR,
+    "deliveries.download": Role.SUPERVISOR,
+    "deliveries.index": Role.AGENT,
+    "deliveries.judge": Role.ADMINISTRATOR,
+    "deliveries.lab": Role.ADMINISTRATOR,
+    "deliveries.resend": Role.SUPERVISOR,
+    "deliveries.show": Role.AGENT,
+    "overview.add_sample": Role.AGENT,
+    "overview.index": Role.AGENT,
+    "sandbox.fill": Role.ADMINISTRATOR,
+    "sandbox.set_mode": Role.ADMINISTRATOR,
+    "sandbox.show": Role.ADMINISTRATOR,
+    "sandbox.use": Role.ADMINISTRATOR,
+    "security.index": Role.ADMINISTRATOR,
+    "security.link": Role.ADMINISTRATOR,
+    "security.two_step_off": Role.ADMINISTRATOR,
+    "webhooks.apps": Role.SUPERVISOR,
+    "webhooks.charts": Role.ADMINISTRATOR,
+    "webhooks.check": Role.ADMINISTRATOR,
+    "webhooks.delete": Role.ADMINISTRATOR,
+    "webhooks.edit": Role.ADMINISTRATOR,
+    "webhooks.index": Role.ADMINISTRATOR,
+    "webhooks.new": Role.ADMINISTRATOR,
+    "webhooks.pause": Role.ADMINISTRATOR,
+    "webhooks.resume": Role.ADMINISTRATOR,
+    "webhooks.rotate": Role.ADMINISTRATOR,
+    "webhooks.show": Role.ADMINISTRATOR,
+    "webhooks.test": Role.ADMINISTRATOR,
+    "webhooks.test_result": Role.ADMINISTRATOR,
+}
+"""Who may call what is not public: the least of the roles that may, by endpoint. A new route needs a row here, too."""

@@ -61,6 +61,22 @@ def test_an_entry_says_who_when_from_where_and_what_changed(app: Flask, dana: Pe
     assert signed_out.action == "signed out"
 
 
+def test_what_is_older_than_a_year_may_go(dana: Person) -> None:
+    webhook = make_webhook(dana.workspace_id)
+    for days in (audit.KEPT_DAYS - 1, audit.KEPT_DAYS + 1):
+        audit.note("Jon Park", "paused", webhook)
+        [entry] = [one for one in db.session.new if isinstance(one, AuditEntry)]
+        entry.at = utcnow() - timedelta(days=days)
+        db.session.commit()
+    young, old = (AuditEntry.at > utcnow() - timedelta(days=days) for days in (audit.KEPT_DAYS, 10_000))
+    with pytest.raises(DatabaseError, match="never changed"):
+        db.session.execute(delete(AuditEntry).where(old))
+    db.session.rollback()
+    db.session.execute(delete(AuditEntry).where(~young))
+    db.session.commit()
+    assert len([one for one in entries(dana) if one.actor == "Jon Park"]) == 1
+
+
 @pytest.mark.parametrize(
     ("user_agent", "browser"),
     [

@@ -132,9 +132,9 @@ def close_session() -> None:
 
 @login.user_loader  # type: ignore[untyped-decorator]
 def load_session(token: str) -> Session | None:
-    """The session that a cookie names (Flask-Login's hook)."""
+    """The session that a cookie names (Flask-Login's hook); None once it is over or the person left the workspace."""
     found = db.session.get(Session, _hash(token))
-    return found if found and not sessions.is_over(found) else None
+    return found if found and found.membership and not sessions.is_over(found) else None
 
 
 def _hash(token: str) -> str:

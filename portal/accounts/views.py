@@ -12,7 +12,6 @@ from ..web import go, page, refused, say, wants_fragment
 from . import notes, proof_views, service, sessions, throttle, typed
 from .forms import LoginForm, SignupForm
 from .permissions import Permission, Refused, allowed, is_public, may, needed, public
-from .proof_views import local_path as local_path
 
 blueprint = Blueprint("accounts", __name__)
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from flask import Blueprint, abort, request, url_for
 from werkzeug.wrappers import Response
 
+from ..accounts.permissions import Permission, allowed
 from ..accounts.service import members, own, own_or_404, person, workspace
 from ..extensions import db
 from ..web import go, page, say
@@ -14,8 +15,10 @@ from ..webhooks import live
 from ..webhooks.live import Live
 from ..webhooks.models import EventType, Status
 from ..webhooks.publisher import forecast, history_of
-from . import listing, service, tagging
-from .forms import ContactForm, NewContactForm, TagForm
+from . import listing, lists, service, tagging
+from .custom_fields import fields_of
+from .field_models import WordKind
+from .forms import ContactForm, Known, NewContactForm, TagForm
 from .listing import Asked
 from .models import Contact, Tag
 from .timeline import changes
@@ -27,6 +30,7 @@ COLUMNS = {"name": "Name", "company": "Company", "stage": "Stage", "created": "C
 
 
 @blueprint.get("/contacts")
+@allowed(Permission.CONTACTS)
 def index() -> Response:
     """The list: search as you type, order, pages."""
     asked = Asked.of(request.args)
@@ -38,9 +42,10 @@ def index() -> Response:
 
 
 @blueprint.route("/contacts/new", methods=["GET", "POST"])
+@allowed(Permission.CONTACTS)
 def new() -> Response:
     """The form of a new contact."""
-    form = NewContactForm(list(_people().items()), tagging.tags_of(workspace().id))
+    form = NewContactForm.of(_known())
     if not form.validate_on_submit():
         return _form_page(form, None)
     try:
@@ -54,6 +59,7 @@ def new() -> Response:
 
 
 @blueprint.get("/contacts/<uuid:contact_id>")
+@allowed(Permission.CONTACTS)
 def show(contact_id: UUID) -> Response | tuple[str, int]:
     """All about one contact, and what happened to it; its timeline is live while something is on its way."""
     contact = own_or_404(Contact, contact_id)
@@ -73,10 +79,11 @@ def show(contact_id: UUID) -> Response | tuple[str, int]:
 
 
 @blueprint.route("/contacts/<uuid:contact_id>/edit", methods=["GET", "POST"])
+@allowed(Permission.CONTACTS)
 def edit(contact_id: UUID) -> Response:
     """The form of a contact that exists."""
     contact = own_or_404(Contact, contact_id)
-    form = ContactForm(list(_people().items()), tagging.tags_of(workspace().id), contact)
+    form = ContactForm.of(_known(), contact)
     if not form.validate_on_submit():
         return _form_page(form, contact)
     try:
@@ -89,6 +96,7 @@ def edit(contact_id: UUID) -> Response:
 
 
 @blueprint.post("/contacts/<uuid:contact_id>/delete")
+@allowed(Permission.CONTACTS)
 def delete(contact_id: UUID) -> Response:
     """Delete a contact."""
     try:
@@ -101,6 +109,7 @@ def delete(contact_id: UUID) -> Response:
 
 
 @blueprint.route("/settings/tags", methods=["GET", "POST"])
+@allowed(Permission.TAGS)
 def tags() -> Response:
     """The tags with their colours, and a form for one more."""
     form = _new_tag_form()
@@ -110,6 +119,7 @@ def tags() -> Response:
 
 
 @blueprint.post("/settings/tags/<uuid:tag_id>")
+@allowed(Permission.TAGS)
 def edit_tag(tag_id: UUID) -> Response:
     """Rename or recolour a tag."""
     tag = own_or_404(Tag, tag_id)
@@ -120,6 +130,7 @@ def edit_tag(tag_id: UUID) -> Response:
 
 
 @blueprint.post("/settings/tags/<uuid:tag_id>/delete")
+@allowed(Permission.TAGS)
 def delete_tag(tag_id: UUID) -> Response:
     """Take a tag off all contacts and away."""
     tag = own_or_404(Tag, tag_id)
@@ -132,6 +143,13 @@ def delete_tag(tag_id: UUID) -> Response:
 def _people() -> dict[str, str]:
     """Who may own contacts: the members' names by their ids."""
     return {str(member.user_id): member.user.name for member in members(workspace().id)}
+
+
+def _known() -> Known:
+    """What the workspace's forms choose from."""
+    key = workspace().id
+    stages, priorities = ([word.name for word in lists.words_of(key, kind)] for kind in WordKind)
+    return Known(_people(), tagging.tags_of(key), stages, priorities, lists.defaults(key), fields_of(key))
 
 
 def _sent(event_type: EventType) -> str:

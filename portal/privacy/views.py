@@ -8,6 +8,7 @@ from flask import Blueprint, Response, abort, stream_with_context, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from .. import audit
+from ..accounts.permissions import Permission, allowed
 from ..accounts.service import own, own_or_404, person, workspace
 from ..contacts.models import Contact
 from ..extensions import db
@@ -42,6 +43,7 @@ class EraseForm(Form):
 
 
 @blueprint.get("/contacts/<uuid:contact_id>/personal-data.json")
+@allowed(Permission.PERSONAL_DATA)
 def export(contact_id: UUID) -> BaseResponse:
     """All that is held on one contact."""
     _label(contact_id)
@@ -52,6 +54,7 @@ def export(contact_id: UUID) -> BaseResponse:
 
 
 @blueprint.route("/contacts/<uuid:contact_id>/erase", methods=["GET", "POST"])
+@allowed(Permission.PERSONAL_DATA)
 def erase(contact_id: UUID) -> BaseResponse:
     """Forget a contact for good, once its name was typed."""
     label, form = _label(contact_id), EraseForm()
@@ -68,6 +71,7 @@ def erase(contact_id: UUID) -> BaseResponse:
 
 
 @blueprint.get("/contacts/erasures/<uuid:erasure_id>")
+@allowed(Permission.PERSONAL_DATA)
 def show(erasure_id: UUID) -> Response | tuple[str, int]:
     """How far it is, and what is left in the end."""
     erasure = own_or_404(Erasure, erasure_id)

@@ -56,13 +56,13 @@ class Bench:
 
 
 def lay_out(delivery: Delivery, attempt: Attempt) -> Bench | None:
-    """How the attempt was signed; None if it carries no signature."""
+    """How the attempt was signed; None if it carries no signature, or its body is not kept any more."""
     headers = {name.lower(): value for name, value in attempt.request_headers}
     signatures = tuple(headers.get("webhook-signature", "").split())
     event_id, stamp = headers.get("webhook-id"), headers.get("webhook-timestamp")
-    if not signatures or not event_id or not stamp or not (stamp.isascii() and stamp.isdigit()):
-        return None
     body = delivery.event.body
+    if not body or not signatures or not event_id or not stamp or not (stamp.isascii() and stamp.isdigit()):
+        return None
     signed = Signed(event_id, stamp, body, signatures, str(delivery.id), _other_stamps(attempt, stamp))
     made = {_signature(key, signed): key for key in _own_keys(delivery.webhook)}
     return Bench(

@@ -20,7 +20,7 @@ from ..extensions import UTCDateTime, db, utcnow
 from ..pace import pace
 from . import engine, publisher
 from .filters import Filters
-from .models import CONTACT_EVENTS, Delivery, Event, State, Status, Subject, Webhook
+from .models import CONTACT_EVENTS, MOST_CONTACTS, Delivery, Event, State, Status, Subject, Webhook
 from .worker_models import Bulk, BulkKind
 
 REPLAY_DAYS = (1, 3, 7, 30)
@@ -42,7 +42,9 @@ class Skip(StrEnum):
     HELD = "held"
     TEST = "test"
     WAITING = "waiting"
-    ERASED = "erased"
+    LARGE = "large"
+    """It tells of more contacts than the webhook takes in one request."""
+    GONE = "gone"
     CHANGED = "changed"
     """Something else was done with it since the bulk began: nobody asked about that."""
 
@@ -53,7 +55,8 @@ REASONS = {
     Skip.HELD: "Their webhook is paused: they are sent when it is resumed.",
     Skip.TEST: "They were tests.",
     Skip.WAITING: "They were waiting already.",
-    Skip.ERASED: "Their contact was erased for good, and their bodies with it.",
+    Skip.LARGE: "They tell of more contacts than the webhook takes in one request.",
+    Skip.GONE: "Their bodies are not kept any more.",
     Skip.CHANGED: "Something happened to them meanwhile.",
 }
 
@@ -194,7 +197,9 @@ def _replay(bulk: Bulk, webhook: Webhook) -> Event | None:
 
 def _send_again(bulk: Bulk, webhook: Webhook, rows: Sequence[Delivery], outdated: Collection[str]) -> None:
     """Put what may be sent at the tails of its lanes; say of the others why not."""
-    skips = [_reason(row, outdated) for row in rows]
+    most = webhook.contacts_per_request if bulk.kind == BulkKind.REPLAY else MOST_CONTACTS
+    kept = publisher.with_bodies([row.event.id for row in rows])
+    skips = [_reason(row, outdated, kept, most) for row in rows]
     chosen = [row for row, reason in zip(rows, skips, strict=True) if not reason]
     if chosen:
         publisher.send_again(chosen)
@@ -203,14 +208,16 @@ def _send_again(bulk: Bulk, webhook: Webhook, rows: Sequence[Delivery], outdated
     _skip(bulk, Counter(reason for reason in skips if reason))
 
 
-def _reason(delivery: Delivery, outdated: Collection[str]) -> Skip | None:
+def _reason(delivery: Delivery, outdated: Collection[str], kept: Collection[str], most: int) -> Skip | None:
     if delivery.event.is_test:
         return Skip.TEST
-    if delivery.event.erased_at:
-        return Skip.ERASED
+    if len(delivery.event.subjects) > most:
+        return Skip.LARGE
     if delivery.status == Status.PENDING:
         return Skip.WAITING
-    return Skip.NEWER if delivery.event.id in outdated else None
+    if delivery.event.id in outdated:
+        return Skip.NEWER
+    return None if delivery.event.id in kept else Skip.GONE
 
 
 def _skip(bulk: Bulk, counts: Mapping[Skip, int]) -> None:
@@ -240,7 +247,8 @@ def _past(bulk: Bulk, webhook: Webhook) -> list[ColumnElement[bool]]:
         Event.created_at.between(bulk.since, bulk.created_at),
         Event.type.in_([kind for kind in CONTACT_EVENTS if kind in webhook.event_types]),
         Event.is_test.is_(False),
-        Event.erased_at.is_(None),
+        # Of what was told several times, the groups that it took, or would have taken.
+        literal(webhook.contacts_per_request).between(Event.takes_from, Event.takes_to),
     ]
 
 

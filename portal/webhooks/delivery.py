@@ -1,6 +1,7 @@
 """The page of one delivery: its life, its attempts, what it was about; sending it again; its signature lab."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from sqlalchemy.orm import load_only
 from werkzeug.wrappers import Response
 
 from .. import audit
+from ..accounts.permissions import Permission, allowed
 from ..accounts.service import own_or_404, person, workspace
 from ..extensions import db, limiter
 from ..pace import pace
@@ -62,6 +64,7 @@ class Window:
 
 
 @blueprint.get("/deliveries/<uuid:delivery_id>")
+@allowed(Permission.DELIVERIES)
 def show(delivery_id: UUID) -> Response | tuple[str, int]:
     """One delivery: its life, its attempts, and of one attempt the exact request and answer."""
     delivery = own_or_404(Delivery, delivery_id)
@@ -79,32 +82,37 @@ def show(delivery_id: UUID) -> Response | tuple[str, int]:
         "deliveries/show.html", "deliveries/_show.html",
         delivery=delivery, part=part, window=window, ahead=ahead, front=front,
         life=life(delivery, window.tries if window else None, ahead), note=_note(delivery),
-        may_resend=webhook.state != State.DELETED and not delivery.event.erased_at,
+        may_resend=webhook.state != State.DELETED and delivery.event.has_body, kept=_kept(),
         **_exactly(delivery, window.chosen if window else None, view == "raw"), **_about(delivery.event),
     )  # fmt: skip
 
 
 @blueprint.post("/deliveries/<uuid:delivery_id>/resend")
+@allowed(Permission.RESEND)
 def resend(delivery_id: UUID) -> Response:
     """Send it once more, with the same id and the same bytes."""
     delivery = own_or_404(Delivery, delivery_id)
     if publisher.resend(delivery):
         audit.note(person().name, "resent", delivery)
         say("It is sent again.")
+    elif delivery.webhook.state != State.DELETED:
+        gone = f"It can't be sent again: bodies are kept for {_kept()}, and this one is gone."
+        say(ERASED if delivery.event.erased_at else gone)
     else:
-        gone = publisher.is_erased(delivery)
-        say(ERASED if gone else "Its webhook was deleted, so there is nowhere to send it to.")
+        say("Its webhook was deleted, so there is nowhere to send it to.")
     db.session.commit()
     return go(url_for("deliveries.show", delivery_id=delivery.id))
 
 
 @blueprint.get("/deliveries/<uuid:delivery_id>/lab")
+@allowed(Permission.WEBHOOKS)
 def lab(delivery_id: UUID) -> Response:
     """How an attempt was signed, step by step, and a place to paste what other code computed."""
     return _lab_page(own_or_404(Delivery, delivery_id))
 
 
 @blueprint.post("/deliveries/<uuid:delivery_id>/lab")
+@allowed(Permission.WEBHOOKS)
 @limiter.limit(lambda: LAB_RATE, key_func=lambda: f"lab {person().id}")
 def judge(delivery_id: UUID) -> Response:
     """Say what is wrong with a pasted signature."""
@@ -120,7 +128,7 @@ def _note(delivery: Delivery) -> Note | None:
 
 def _lab_page(delivery: Delivery, pasted: str | None = None) -> Response:
     window = _window(delivery, request.args.get("attempt", type=int))
-    laid = bench.lay_out(delivery, window.chosen) if window and not delivery.event.erased_at else None
+    laid = bench.lay_out(delivery, window.chosen) if window else None
     verdict: Verdict | None = None
     if laid and pasted is not None:
         verdict = bench.judge_pasted(pasted, laid, delivery.webhook)
@@ -128,8 +136,13 @@ def _lab_page(delivery: Delivery, pasted: str | None = None) -> Response:
         "deliveries/lab.html", "deliveries/_verdict.html" if verdict else None,
         status=FAILED if verdict == UNREADABLE else 200,
         delivery=delivery, attempt=window.chosen if window else None, bench=laid, verdict=verdict, pasted=pasted or "",
+        kept=_kept(),
         bytes_of=exact.bytes_of, ending=exact.ending, shown=SHOWN, address=delivery.webhook.url,
     )  # fmt: skip
+
+
+def _kept() -> str:
+    return sentences.span(timedelta(days=pace().keep_bodies_days))
 
 
 def _window(delivery: Delivery, wanted: int | None) -> Window | None:

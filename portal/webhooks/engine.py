@@ -25,7 +25,7 @@ from sqlalchemy.orm import lazyload
 
 from ..extensions import db, db_now, utcnow
 from ..pace import pace, prepared
-from . import breaker, lanes, sendable, signing
+from . import breaker, lanes, sendable, signing, throttle
 from .lease import LeaseLost
 from .models import Attempt, Delivery, State, Status, Trigger, Webhook
 from .outbound import Failure, Result
@@ -55,6 +55,8 @@ class Letter:
     """Names of those that people gave: their values may be secrets and are not logged."""
     body: bytes
     started_at: datetime
+    next_at: datetime | None = None
+    """When the next one may be sent, if the webhook has a throttle."""
 
 
 def claim(webhook_id: uuid.UUID, token: str | None, in_flight: Collection[uuid.UUID]) -> list[Letter]:
@@ -69,8 +71,11 @@ def claim(webhook_id: uuid.UUID, token: str | None, in_flight: Collection[uuid.U
     room = (1 if probing else webhook.width) - len(in_flight)
     if room <= 0:
         return []
+    turn = throttle.turn(webhook, db.session.scalars(select(db_now())).one()) if webhook.throttle else None
+    room = min(room, max(1, turn.room)) if turn else room
     found = db.session.execute(sendable.first(probing), {"of": webhook_id, "in_flight": list(in_flight), "room": room})
-    return [_letter(delivery, probing, was_due) for delivery, was_due in found]
+    letters = [_letter(delivery, probing, was_due) for delivery, was_due in found]
+    return _in_turn(letters, turn) if turn else letters
 
 
 def record(token: str, answers: Sequence[tuple[Letter, Result]]) -> bool:
@@ -194,6 +199,13 @@ def _veiled_body(letter: Letter, body: bytes) -> bytes:
     """Only where there is something to veil: what is no UTF-8 stays as it came."""
     veiled = _veiled(body.decode("utf-8", "surrogateescape"), letter) if letter.own_headers else None
     return body if veiled is None else veiled.encode("utf-8", "surrogateescape")
+
+
+def _in_turn(letters: Sequence[Letter], turn: throttle.Turn) -> list[Letter]:
+    """As many as the throttle lets go; tests wait for nobody and count for nothing."""
+    tests = [letter for letter in letters if letter.trigger == Trigger.TEST]
+    others = [letter for letter in letters if letter.trigger != Trigger.TEST][: turn.room]
+    return tests + [replace(letter, next_at=turn.after(count)) for count, letter in enumerate(others, start=1)]
 
 
 def _attempt(letter: Letter, result: Result) -> dict[str, Any]:

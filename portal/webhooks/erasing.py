@@ -87,12 +87,12 @@ def _blank(event: Event, contact_id: uuid.UUID) -> None:
     for subject in event.subjects:
         if subject.contact_id == contact_id:
             subject.label, subject.number, subject.changes = ERASED, "", {}
-    if event.type == EventType.DELETED or event.erased_at:  # the one says nothing but ids, the other nothing
+    if event.type == EventType.DELETED or not event.has_body:  # the one says nothing but ids, the other nothing
         return
     rest = without(event.body, contact_id)
     event.body = rest or b""
     if rest is None:
-        event.erased_at = utcnow()
+        event.has_body, event.erased_at = False, utcnow()
 
 
 def _events(workspace_id: uuid.UUID, contact_id: uuid.UUID) -> Select[Any]:

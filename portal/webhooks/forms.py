@@ -4,18 +4,21 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from flask import current_app
-from wtforms import BooleanField
-from wtforms.validators import ValidationError
+from wtforms import BooleanField, IntegerField, SelectField
+from wtforms.validators import NumberRange, ValidationError
 
 from ..fields import Form, long_text, text
 from . import signing
 from .engine import MASK
-from .models import ALARMS, CONTACT_EVENTS, EventType, Webhook
+from .models import ALARMS, CONTACT_EVENTS, MOST_CONTACTS, EventType, Webhook
 from .outbound import HeadersRefused, UrlRefused, check_url, parse_headers
+from .throttle import MOST, SECOND, UNITS
 
 URL_HINT = "Starts with http:// or https://. It should answer 2xx within 15 s."
 URL_WARNING = "http:// sends contacts unencrypted. Use https:// if the receiver has it."
 HEADERS_HINT = f"One per line, name: value. Values are stored encrypted and shown as {MASK} from then on."
+PER_REQUEST_RANGE = f"Give a whole number from 1 to {MOST_CONTACTS}."
+PER_REQUEST_HINT = f"At most {MOST_CONTACTS}, when many change at once. Each body stays under 256 KB."
 MAX_URL, MAX_HEADER_TEXT = 100_000, 90_000
 """No rules, only bounds for what is looked at: the rules of `outbound` are far below them and say it better."""
 
@@ -42,6 +45,24 @@ def unmasked(text: str, kept: Mapping[str, str]) -> str:
     return "\n".join(lines)
 
 
+class WholeNumber(IntegerField):  # type: ignore[misc]  # WTForms is not typed
+    """A whole number; what is none is told like what is out of range."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Read what was typed; a form without the field leaves it as it is."""
+        try:
+            super().process_formdata([text.strip() for text in valuelist])
+        except ValueError as error:
+            raise ValueError(PER_REQUEST_RANGE) from error
+
+
+def is_a_rate(_form: Any, field: Any) -> None:
+    """A validator: empty, or a whole number of deliveries."""
+    text = (field.data or "").replace(",", "")
+    if text and not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MOST):
+        raise ValidationError(f"A whole number from 1 to {MOST:,}, or nothing.")
+
+
 class WebhookForm(Form):
     """A new webhook, or one to be changed."""
 
@@ -56,6 +77,15 @@ class WebhookForm(Form):
     headers = long_text("Custom headers", MAX_HEADER_TEXT, description=HEADERS_HINT)
     kept: Mapping[str, str] = {}
     """The headers that the webhook has: their values are never shown again."""
+    contacts_per_request = WholeNumber(
+        "Contacts per request",
+        [NumberRange(1, MOST_CONTACTS, PER_REQUEST_RANGE)],
+        default=1,
+        description=PER_REQUEST_HINT,
+        render_kw={"type": "number", "min": 1, "max": MOST_CONTACTS},
+    )
+    throttle = text("Send at most", 9, is_a_rate, description="Deliveries; more wait for their turn. Empty: no limit.")
+    throttle_seconds = SelectField("In each", choices=list(UNITS.items()), coerce=int, default=SECOND)
 
     @classmethod
     def of(cls, webhook: Webhook) -> Self:
@@ -63,7 +93,8 @@ class WebhookForm(Form):
         kept = signing.custom_headers(webhook)
         lines = "\n".join(f"{name}: {MASK}" for name in kept)
         chosen = {event_type.name.lower(): event_type in webhook.event_types for event_type in EventType}
-        form = cls(data={"url": webhook.url, "description": webhook.description, "headers": lines, **chosen})
+        names = ("url", "description", "contacts_per_request", "throttle", "throttle_seconds")
+        form = cls(data={**{name: getattr(webhook, name) for name in names}, "headers": lines, **chosen})
         form.kept = kept
         return form
 
@@ -80,6 +111,14 @@ class WebhookForm(Form):
     @property
     def wants_alarms(self) -> bool:
         return any(box.data for box in self.alarms.values())
+
+    @property
+    def has_more(self) -> bool:
+        """Whether anything under "More" is not as it is for most."""
+        more = (self.description, self.headers, self.contacts_per_request, self.throttle)
+        is_set = any(box.data for box in (self.description, self.headers, self.throttle))
+        is_set = is_set or self.contacts_per_request.data != 1
+        return bool(is_set or self.wants_alarms or any(field.errors for field in more))
 
     @property
     def warns(self) -> bool:
@@ -103,7 +142,11 @@ class WebhookForm(Form):
         webhook.url = self.url.data
         webhook.description = self.description.data or None
         webhook.event_types = [event_type.value for event_type, box in (self.choices | self.alarms).items() if box.data]
+        webhook.contacts_per_request = self.contacts_per_request.data
         webhook.headers = signing.seal_headers(self._headers())
+        rate = int(str(self.throttle.data or "0").replace(",", "")) or None, self.throttle_seconds.data
+        if rate != (webhook.throttle, webhook.throttle_seconds):
+            (webhook.throttle, webhook.throttle_seconds), webhook.next_at = rate, None
 
     def _headers(self) -> dict[str, str]:
         return parse_headers(unmasked(self.headers.data or "", self.kept))

@@ -6,11 +6,12 @@ Its commits don't wait for the disk: a server that crashes may forget who held a
 import secrets
 import time
 import uuid
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, Update, bindparam, or_, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from ..extensions import commit_without_waiting, db, db_now
+from ..extensions import UTCDateTime, commit_without_waiting, db, db_now
 from ..pace import pace, prepared
 from .models import Webhook
 
@@ -32,6 +33,7 @@ class Lease:
         self.webhook_id = webhook_id
         self.token = secrets.token_hex(16)
         self.ends = self.renewed = 0.0
+        self.is_throttled = False
 
     def take(self) -> bool:
         """Take the webhook, unless another drain holds it."""
@@ -41,6 +43,18 @@ class Lease:
         """Renew when it is time. Raises LeaseLost when another drain has taken over."""
         if time.monotonic() - self.renewed >= pace().lease_renewal and not self._hold(_renewed()):
             raise LeaseLost
+
+    def take_turn(self, until: datetime) -> float:
+        """What goes now is the throttle's: the next may go at `until`, which lies so many seconds ahead.
+
+        Raises LeaseLost when another drain has taken over.
+        """
+        commit_without_waiting()
+        now = db.session.scalar(_turned(), self._mine() | {"until": until})
+        db.session.commit()
+        if now is None:
+            raise LeaseLost
+        return (until - now).total_seconds()
 
     def release(self) -> None:
         """Let the webhook go, unless it is another's already: whatever of ours has not begun by now never does."""
@@ -53,14 +67,14 @@ class Lease:
         """Whether the lease surely holds for so long, by the local monotonic clock, which no one sets back."""
         return self.ends - time.monotonic() > seconds
 
-    def _hold(self, statement: ReturningUpdate[uuid.UUID]) -> bool:
+    def _hold(self, statement: ReturningUpdate[uuid.UUID, int | None]) -> bool:
         # Read before the statement: however long that takes, the lease is never believed to be longer than it is.
         now = time.monotonic()
         commit_without_waiting()
         held = db.session.execute(statement, self._mine()).one_or_none()
         db.session.commit()
         if held:
-            self.ends, self.renewed = now + pace().lease, now
+            self.ends, self.renewed, self.is_throttled = now + pace().lease, now, held.throttle is not None
         return held is not None
 
     def _mine(self) -> dict[str, object]:
@@ -68,13 +82,20 @@ class Lease:
 
 
 @prepared
-def _taken() -> ReturningUpdate[uuid.UUID]:
+def _taken() -> ReturningUpdate[uuid.UUID, int | None]:
     return _held(is_free())
 
 
 @prepared
-def _renewed() -> ReturningUpdate[uuid.UUID]:
+def _renewed() -> ReturningUpdate[uuid.UUID, int | None]:
     return _held(Webhook.lease_token == bindparam("holder"))
+
+
+@prepared
+def _turned() -> ReturningUpdate[datetime]:
+    mine = (Webhook.id == bindparam("it"), Webhook.lease_token == bindparam("holder"))
+    moved = update(Webhook).where(*mine).values(next_at=bindparam("until", type_=UTCDateTime()))
+    return moved.returning(db_now()).execution_options(synchronize_session=False)
 
 
 @prepared
@@ -84,7 +105,7 @@ def _released() -> Update:
     return free.execution_options(synchronize_session=False)
 
 
-def _held(condition: ColumnElement[bool]) -> ReturningUpdate[uuid.UUID]:
+def _held(condition: ColumnElement[bool]) -> ReturningUpdate[uuid.UUID, int | None]:
     new = {"leased_until": db_now(pace().lease), "lease_token": bindparam("holder")}
     chosen = update(Webhook).where(Webhook.id == bindparam("it"), condition).values(new)
-    return chosen.returning(Webhook.id).execution_options(synchronize_session=False)
+    return chosen.returning(Webhook.id, Webhook.throttle).execution_options(synchronize_session=False)

@@ -4,6 +4,7 @@ from flask import Blueprint, request, stream_with_context, url_for
 from werkzeug.wrappers import Response
 
 from .. import audit
+from ..accounts.permissions import Permission, allowed
 from ..accounts.service import own, person, workspace
 from ..extensions import db, utcnow
 from ..web import go, page
@@ -25,6 +26,7 @@ TABS = {None: "All", Status.SUCCEEDED: "Succeeded", Status.PENDING: "Waiting", S
 
 
 @blueprint.get("/deliveries")
+@allowed(Permission.DELIVERIES)
 def index() -> Response | tuple[str, int]:
     """The log, newest first. Its first page is live; older ones stay as they are while somebody reads."""
     filters, place = Filters.of(request.args), Place.of(request.args)
@@ -43,6 +45,7 @@ def index() -> Response | tuple[str, int]:
 
 
 @blueprint.get("/deliveries.csv")
+@allowed(Permission.EXPORT)
 def download() -> Response:
     """What matches, all of it, for a spreadsheet."""
     audit.note_look(person().name, "exported deliveries", workspace())

@@ -20,7 +20,8 @@ class Mention(Base):
     contact_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     created_at: Mapped[datetime] = mapped_column(primary_key=True)
     """The delivery's."""
-    delivery_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("delivery.id"), primary_key=True)
+    delivery_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    """No foreign key: whoever takes deliveries away takes these away, and no index is needed to find what is left."""
 
 
 @event.listens_for(Session, "after_flush")
@@ -34,7 +35,8 @@ def _mention(session: Session, _: Any) -> None:
 
 
 class SearchWord(Base):
-    """A word that a contact is or was known by, folded to bytes that both databases compare alike. Never taken away."""
+    """A word that a contact is or was known by, folded to bytes that both databases compare alike. Kept as long as the
+    log knows of the contact."""
 
     __tablename__ = "search_word"
     __table_args__ = (Index(None, "workspace_id", "word", "contact_id"), {"sqlite_with_rowid": False})

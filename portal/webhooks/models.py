@@ -5,20 +5,8 @@ import uuid
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
-from urllib.parse import urlsplit
 
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    ForeignKey,
-    Index,
-    LargeBinary,
-    String,
-    Text,
-    UniqueConstraint,
-    select,
-    text,
-)
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, select, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..extensions import Base, utcnow
@@ -41,6 +29,8 @@ class EventType(StrEnum):
         return self in ALARMS
 
 
+MOST_CONTACTS = 100
+"""Contacts that a webhook can ask for in one request, at most."""
 CONTACT_EVENTS = (EventType.CREATED, EventType.UPDATED, EventType.DELETED)
 ALARMS = (EventType.FAILING, EventType.PAUSED, EventType.RECOVERED)
 """Of one webhook, told to the others; see `alarms`."""
@@ -96,6 +86,8 @@ class Webhook(Base):
     url: Mapped[str] = mapped_column(Text)
     description: Mapped[str | None] = mapped_column(String(200))
     event_types: Mapped[list[str]] = mapped_column(JSON)
+    contacts_per_request: Mapped[int] = mapped_column(default=1)
+    """How many contacts it takes in one request, at most; 1 to MOST_CONTACTS."""
     secret: Mapped[bytes] = mapped_column(Sealed)
     """`signing` opens it, and the two below."""
     old_secret: Mapped[bytes | None] = mapped_column(Sealed)
@@ -123,6 +115,11 @@ class Webhook(Base):
     failing_since: Mapped[datetime | None]
     probe_at: Mapped[datetime | None]
     """Nothing is sent before this time: the breaker is open, or the receiver asked for a pause."""
+    throttle: Mapped[int | None]
+    """At most so many deliveries in `throttle_seconds`; see `throttle`."""
+    throttle_seconds: Mapped[int] = mapped_column(default=1)
+    next_at: Mapped[datetime | None]
+    """With a throttle: nothing is sent before this time."""
     alarm: Mapped[int] = mapped_column(default=0)
     """The last alarm that was raised about it and not taken back; 0 when all is well. See `alarms`."""
     alarm_at: Mapped[datetime | None]
@@ -130,11 +127,6 @@ class Webhook(Base):
     @property
     def is_active(self) -> bool:
         return self.state == State.ACTIVE
-
-    @property
-    def audit_label(self) -> str:
-        """Where it leads; a path may hold a credential."""
-        return urlsplit(self.url).netloc
 
     def pause(self, reason: PauseReason) -> None:
         """Hold: events go on being recorded, nothing is sent, nothing is dropped."""
@@ -145,18 +137,31 @@ class Event(Base):
     """An immutable fact with its exact body bytes. Kept even if no webhook wants it: it is the contact's history."""
 
     __tablename__ = "event"
-    __table_args__ = (Index(None, "workspace_id", "created_at"),)
+    __table_args__ = (
+        Index(None, "workspace_id", "created_at"),
+        # What retention takes away next: bodies first, then what has none any more.
+        Index("ix_event_body", "created_at", "id", sqlite_where=text("has_body = 1"),
+              postgresql_where=text("has_body")),
+        Index("ix_event_bare", "created_at", "id", sqlite_where=text("has_body = 0"),
+              postgresql_where=text("NOT has_body")),
+    )  # fmt: skip
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True, default=new_event_id)
     workspace_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("workspace.id"))
     type: Mapped[EventType]
     body: Mapped[bytes] = mapped_column(LargeBinary)
+    has_body: Mapped[bool] = mapped_column(default=True)
+    """False once the body was kept for long enough: then it is empty, and the event can't be sent any more."""
     actor: Mapped[str] = mapped_column(String(100))
     """Who did it, as people read it: kept as a name, for the person may leave."""
     is_test: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(default=utcnow)
     erased_at: Mapped[datetime | None]
     """Since then its body is empty, for the contact was erased for good: it is never sent again."""
+    takes_from: Mapped[int] = mapped_column(default=1)
+    takes_to: Mapped[int] = mapped_column(default=MOST_CONTACTS)
+    """It is for webhooks that take so many contacts in one request. Many changes at once are told once for each size
+    that webhooks take; the telling that begins at 1 is the history, the others repeat it (see `batches`)."""
 
     subjects: Mapped[list["Subject"]] = relationship(order_by="Subject.position", lazy="selectin")
 
@@ -249,10 +254,6 @@ class Delivery(Base):
     last_duration_ms: Mapped[float | None]
     last_trigger: Mapped[Trigger | None]
     updated_at: Mapped[datetime] = mapped_column(default=utcnow, onupdate=utcnow)
-
-    @property
-    def audit_label(self) -> str:
-        return self.event_id
 
     event: Mapped[Event] = relationship(lazy="joined", innerjoin=True)
     webhook: Mapped[Webhook] = relationship(lazy="joined", innerjoin=True)

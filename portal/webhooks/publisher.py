@@ -54,39 +54,43 @@ def publish(workspace_id: uuid.UUID, event_type: EventType, body: bytes, about: 
     event = _record(workspace_id, event_type, body, about, actor)
     for one in about:
         words.remember(workspace_id, one.contact_id, (one.number, one.label, *one.known_by))
-    _send_to(event, _wanting(workspace_id, event_type), [one.contact_id for one in about])
+    to = [webhook.id for webhook in wanting(workspace_id, event_type)]
+    _send_to(event, to, [one.contact_id for one in about])
     return event
 
 
 def forecast(workspace_id: uuid.UUID, event_type: EventType) -> int:
     """How many webhooks an event of this type would go to, paused ones included."""
-    return sum(event_type in webhook.event_types for webhook in db.session.scalars(_takers(workspace_id)))
+    return sum(event_type in webhook.event_types for webhook in db.session.scalars(takers_of(workspace_id)))
 
 
 def history_of(
     workspace_id: uuid.UUID, contact_id: uuid.UUID, limit: int = 50
 ) -> list[tuple[Event, Subject, list[Delivery]]]:
-    """What happened to a contact, newest first, each with the deliveries that it caused."""
+    """What happened to a contact, newest first, each with the deliveries that it caused.
+
+    What was told several times, in groups of different sizes, happened once.
+    """
     rows = db.session.execute(
         select(Event, Subject)
         .join(Subject, Subject.event_id == Event.id)
         .where(Event.workspace_id == workspace_id, Subject.contact_id == contact_id)
-        .order_by(Event.created_at.desc(), Event.id)
+        .order_by(Event.created_at.desc(), Event.takes_from, Event.id)
         .limit(limit)
     ).all()
-    caused: dict[str, list[Delivery]] = {event.id: [] for event, _ in rows}
-    for delivery in db.session.scalars(select(Delivery).where(Delivery.event_id.in_(caused)).order_by(Delivery.seq)):
-        caused[delivery.event_id].append(delivery)
-    return [(event, subject, caused[event.id]) for event, subject in rows]
+    told: dict[Any, tuple[Event, Subject, list[Delivery]]] = {}
+    of = {event.id: told.setdefault((event.created_at, event.type), (event, subject, [])) for event, subject in rows}
+    for delivery in db.session.scalars(select(Delivery).where(Delivery.event_id.in_(of)).order_by(Delivery.seq)):
+        of[delivery.event_id][2].append(delivery)
+    return list(told.values())
 
 
 def tell(webhook: Webhook, event_type: EventType, body: bytes, actor: str) -> Event:
     """Publish an alarm about a webhook to the others of its workspace that ask for it, in their order."""
     about = About(webhook.id, "", sentences.place(webhook.url))
     event = _record(webhook.workspace_id, event_type, body, [about], actor)
-    _send_to(
-        event, [taker for taker in _wanting(webhook.workspace_id, event_type) if taker != webhook.id], [webhook.id]
-    )
+    others = [taker.id for taker in wanting(webhook.workspace_id, event_type) if taker != webhook]
+    _send_to(event, others, [webhook.id])
     return event
 
 
@@ -112,10 +116,10 @@ def send_test(webhook: Webhook, event_type: EventType, actor: str) -> Delivery:
 def resend(delivery: Delivery) -> bool:
     """Send once more, by hand: at the tail of its lanes if it had ended, else as soon as its turn comes.
 
-    What succeeded stays succeeded, even if this try fails. False when its webhook is deleted or its body erased.
+    What succeeded stays succeeded, even if this try fails. False when its webhook is deleted or its body gone.
     """
     _lock(delivery)
-    if delivery.webhook.state == State.DELETED or is_erased(delivery):
+    if delivery.webhook.state == State.DELETED or not with_bodies([delivery.event_id]):
         return False
     if delivery.status != Status.PENDING:
         send_again([delivery])
@@ -126,9 +130,10 @@ def resend(delivery: Delivery) -> bool:
     return True
 
 
-def is_erased(delivery: Delivery) -> bool:
-    """Whether its body is gone for good, as the database has it now."""
-    return db.session.scalar(select(Event.erased_at).where(Event.id == delivery.event_id)) is not None
+def with_bodies(event_ids: Sequence[str]) -> set[str]:
+    """Those of the events whose bodies are still kept, and stay so until the commit."""
+    held = select(Event.id).where(Event.id.in_(event_ids), Event.has_body).order_by(Event.id)
+    return set(db.session.scalars(held.with_for_update(read=True)))
 
 
 def send_again(ended: Sequence[Delivery]) -> None:
@@ -180,6 +185,17 @@ def delete(webhook: Webhook) -> int:
     return len(canceled)
 
 
+def wanting(workspace_id: uuid.UUID, event_type: EventType) -> list[Webhook]:
+    """The webhooks that such an event goes to. None is deleted before the commit: its delivery would be stranded."""
+    takers = db.session.scalars(takers_of(workspace_id).with_for_update(read=True, key_share=True))
+    return [webhook for webhook in takers if event_type in webhook.event_types]
+
+
+def takers_of(workspace_id: uuid.UUID) -> Any:
+    """A SELECT of the webhooks that events may go to."""
+    return select(Webhook).where(Webhook.workspace_id == workspace_id, Webhook.state != State.DELETED)
+
+
 def ring_after_commit(subject: uuid.UUID, function: str = jobs.DRAIN) -> None:
     """Ring the bell of a webhook, or of a bulk, once this transaction is committed, and never if it is not."""
     db.session().info.setdefault(BELLS, set()).add((subject, function))
@@ -201,16 +217,6 @@ def _ring(session: Session) -> None:
 
 def _forget(session: Session) -> None:
     session.info.pop(BELLS, None)
-
-
-def _takers(workspace_id: uuid.UUID) -> Any:
-    return select(Webhook).where(Webhook.workspace_id == workspace_id, Webhook.state != State.DELETED)
-
-
-def _wanting(workspace_id: uuid.UUID, event_type: EventType) -> list[uuid.UUID]:
-    """The webhooks that such an event goes to. None is deleted before the commit: its delivery would be stranded."""
-    takers = db.session.scalars(_takers(workspace_id).with_for_update(read=True, key_share=True))
-    return [webhook.id for webhook in takers if event_type in webhook.event_types]
 
 
 def _send_to(event: Event, webhooks: Sequence[uuid.UUID], lane_of: Sequence[uuid.UUID]) -> None:

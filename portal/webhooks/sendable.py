@@ -8,7 +8,7 @@ from sqlalchemy.orm import contains_eager
 
 from ..extensions import db, db_now
 from ..pace import pace, prepared
-from . import breaker, lanes
+from . import breaker, lanes, throttle
 from .lease import is_free
 from .models import Delivery, State, Status, Trigger, Webhook
 from .outbound import RETRY_AFTER_LIMIT
@@ -23,8 +23,13 @@ def is_sendable() -> ColumnElement[bool]:
 
     While the breaker is open any head may serve as the probe, whatever its due time.
     """
+    return _may_go(and_(is_reached(), throttle.has_turn()))
+
+
+def _may_go(is_open: ColumnElement[bool]) -> ColumnElement[bool]:
+    """SQL over Delivery and Webhook: may be sent if its webhook is open; a test in any case."""
     due = Delivery.due_at <= case((breaker.is_open(), literal(FAR, Delivery.due_at.type)), else_=db_now())
-    return and_(is_pending(), due, or_(_is_test(), and_(_is_reached(), lanes.is_head())))
+    return and_(is_pending(), due, or_(_is_test(), and_(is_open, lanes.is_head())))
 
 
 def waiting_webhooks() -> list[uuid.UUID]:
@@ -33,12 +38,19 @@ def waiting_webhooks() -> list[uuid.UUID]:
     tested = exists().where(mine, is_pending(), _is_test()).correlate(Webhook)
     pending = exists().where(mine, is_sendable()).correlate(Webhook)
     # What the last of these says already, said before it: no look at 100,000 rows that wait for a probe.
-    return list(db.session.scalars(select(Webhook.id).where(is_free(), or_(_is_reached(), tested), pending)))
+    is_open = and_(is_reached(), throttle.has_turn())
+    return list(db.session.scalars(select(Webhook.id).where(is_free(), or_(is_open, tested), pending)))
 
 
 def has_work(webhook_id: uuid.UUID) -> bool:
     """Whether anything is sendable for this webhook: the last look of a drain that leaves."""
     return db.session.scalar(_any(), {"of": webhook_id}) is not None
+
+
+def next_turn(webhook_id: uuid.UUID) -> float | None:
+    """Seconds until the throttle lets something go; None when nothing waits for that."""
+    found = db.session.execute(_any_held(), {"of": webhook_id}).one_or_none()
+    return (found[0] - found[1]).total_seconds() if found and found[0] else None
 
 
 @prepared
@@ -47,6 +59,13 @@ def _any() -> Select[uuid.UUID]:
     return (
         select(Delivery.id).join(Delivery.webhook).where(Delivery.webhook_id == bindparam("of"), is_sendable()).limit(1)
     )
+
+
+@prepared
+def _any_held() -> Select[datetime | None, datetime]:
+    """The time from which a webhook may be sent something that waits for nothing else, and the time now."""
+    held = (Delivery.webhook_id == bindparam("of"), Webhook.next_at > db_now(), _may_go(is_reached()))
+    return select(Webhook.next_at, db_now()).select_from(Delivery).join(Delivery.webhook).where(*held).limit(1)
 
 
 @prepared
@@ -87,7 +106,7 @@ def _is_test() -> ColumnElement[bool]:
     return and_(Delivery.trigger == test, Webhook.state != State.DELETED)
 
 
-def _is_reached() -> ColumnElement[bool]:
+def is_reached() -> ColumnElement[bool]:
     """SQL over Webhook: it takes deliveries, and its receiver has not asked for a pause or failed just now."""
     impossible = Webhook.probe_at > db_now(2 * max(RETRY_AFTER_LIMIT, pace().last_probe))  # the clock was set back
     reached = or_(Webhook.probe_at.is_(None), Webhook.probe_at <= db_now(), impossible)

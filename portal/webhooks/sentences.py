@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from ..extensions import utcnow
 from ..pace import pace
+from . import throttle
 from .models import Attempt, Delivery, Event, EventType, PauseReason, State, Status, Trigger, Webhook
 from .outbound import explain
 
@@ -218,6 +219,9 @@ def _held_note(delivery: Delivery, now: datetime) -> Note | None:
     if webhook.probe_at and webhook.probe_at > now:
         text = f"Its receiver asked for fewer messages (Retry-After). {KEPT}"
         return Note("warn", "Waiting, because the receiver asked for a pause", text, webhook.probe_at)
+    if throttle.holds_back(webhook, delivery.due_at):
+        text = f"Its webhook takes at most {throttle.words(webhook)}, so that its receiver is not flooded. {KEPT}"
+        return Note("warn", "Waiting, because the webhook is throttled", text)
     if delivery.due_at and delivery.due_at < now:
         text = f"It has been due since {moment(delivery.due_at)}. {KEPT} If others of this webhook are sent meanwhile,"
         text += " its turn comes; if nothing is sent at all, no worker runs: tell the operator."

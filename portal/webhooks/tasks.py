@@ -22,8 +22,11 @@ SWEEP_KEY, SWEEP_SECONDS = "sweep", 10
 """The sweeper's own bell, so that it never waits for one that got lost."""
 
 NOBODY = uuid.UUID(int=0)
-ALARMS_KEY, ALARMS_SECONDS = "alarms", 60
-"""The look at alarms has one bell for all: it rings once a minute, however many workers sweep."""
+ALARMS_KEY, PRUNE_KEY, MINUTE = "alarms", "prune", 60
+"""The look at alarms and at what is too old have one bell each: once a minute, however many workers sweep."""
+
+PATIENCE = 0.5
+"""Seconds for which a drain stays when only the throttle holds it back."""
 
 # Threads that wait for receivers. Drains bound them by their widths: one must never wait for another's receiver.
 senders = ThreadPoolExecutor(max_workers=1000, thread_name_prefix="send")
@@ -48,6 +51,8 @@ def drain(webhook_id: str) -> None:
     begin_reading()
     if sendable.has_work(key):
         jobs.bells().ring(key)
+    elif lease.is_throttled and (seconds := sendable.next_turn(key)) is not None:
+        jobs.bells().ring_in(seconds, key)
     db.session.rollback()
 
 
@@ -64,6 +69,8 @@ class Drain:
         self.ends = time.monotonic() + self.pace.slice
         self.sent = 0
         self.open = True
+        self.turn = 0.0
+        """When the throttle lets the next one go, by the monotonic clock."""
 
     def run(self) -> None:
         """Until there is nothing to send, the slice is over or the lease is lost; then await what is in flight."""
@@ -75,9 +82,10 @@ class Drain:
             except LeaseLost:
                 db.session.rollback()
                 self.open = False
-            if not self.in_flight:
+            if self.in_flight:
+                self._collect()
+            elif not self._await_turn():
                 return
-            self._collect()
 
     def _may_send(self) -> bool:
         fresh = self.sent < self.pace.slice_deliveries and time.monotonic() < self.ends and not jobs.stopping.is_set()
@@ -90,9 +98,19 @@ class Drain:
             begin_reading()
             letters = engine.claim(self.lease.webhook_id, self.lease.token, in_flight)
             db.session.rollback()  # no connection to the database is held during HTTP
+            if turns := [letter.next_at for letter in letters if letter.next_at]:
+                self.turn = time.monotonic() + self.lease.take_turn(turns[-1])
         for letter in letters:
             self.in_flight[senders.submit(self._post, letter)] = letter
         self.sent += len(letters)
+
+    def _await_turn(self) -> bool:
+        """Stay for what the throttle lets go soon; what takes longer is rung for, and holds no worker meanwhile."""
+        seconds = self.turn - time.monotonic()
+        if not self.open or not 0 < seconds <= PATIENCE:
+            return False
+        jobs.stopping.wait(seconds)
+        return True
 
     def _post(self, letter: Letter) -> Result | None:
         """In a sender thread: the answer; None if this process slept so long that the webhook may be another's."""
@@ -104,7 +122,9 @@ class Drain:
 
     def _collect(self) -> None:
         """Wait for answers; whatever has come by then is written down in one transaction."""
-        done, _ = wait(self.in_flight, timeout=self.pace.lease_renewal, return_when=FIRST_COMPLETED)
+        turn = self.turn - time.monotonic()
+        timeout = min(turn, self.pace.lease_renewal) if turn > 0 else self.pace.lease_renewal
+        done, _ = wait(self.in_flight, timeout=timeout, return_when=FIRST_COMPLETED)
         ended = [(self.in_flight.pop(future), future.result()) for future in done]
         answers = [(letter, result) for letter, result in ended if result is not None]
         self.open &= len(answers) == len(ended)
@@ -137,7 +157,7 @@ def tell(letter: Letter, result: Result) -> None:
 
 def sweep(name: str, mend: bool = False) -> None:
     """Ring for every webhook that has something sendable and no drain, for unfinished work in slices and unsent
-    letters, and once a minute for the look at alarms; beat for `name`.
+    letters, and once a minute for the looks at alarms and at what is too old to keep; beat for `name`.
 
     This makes retries happen, and heals whatever bell was lost: an emptied Redis, a killed worker, a failed enqueue.
     To `mend` looks at all that waits for its turn: often enough once in a while.
@@ -146,7 +166,8 @@ def sweep(name: str, mend: bool = False) -> None:
         log.error("%d deliveries waited behind nothing and are due now: please report this", count)
     for webhook_id in sendable.waiting_webhooks():
         jobs.bells().ring(webhook_id, jobs.DRAIN, SWEEP_KEY, SWEEP_SECONDS)
-    jobs.bells().ring(NOBODY, jobs.ALARMS, ALARMS_KEY, ALARMS_SECONDS)
+    jobs.bells().ring(NOBODY, jobs.ALARMS, ALARMS_KEY, MINUTE)
+    jobs.bells().ring(NOBODY, jobs.PRUNE, PRUNE_KEY, MINUTE)
     for letter_id in mail.waiting():
         jobs.bells().ring(letter_id, jobs.MAIL, SWEEP_KEY, SWEEP_SECONDS)
     for function, unfinished in jobs.UNFINISHED.items():

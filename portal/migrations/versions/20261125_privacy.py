@@ -53,9 +53,8 @@ def upgrade() -> None:
 
 
 def keep_entries() -> None:
-    """From now on the database refuses to change or delete one."""
-    statements = audit.REFUSALS[op.get_bind().dialect.name]
-    for sql in dict.fromkeys(text.format(word) for word in ('UPDATE', 'DELETE') for text in statements):
+    """From now on the database refuses to change one, or to delete a young one."""
+    for sql in audit.REFUSALS[op.get_bind().dialect.name]:
         op.execute(sql)
 
 
@@ -81,8 +80,8 @@ def downgrade() -> None:
     if op.get_bind().dialect.name == 'postgresql':
         op.execute('DROP FUNCTION audit_entry_stays() CASCADE')
     else:
-        op.execute('DROP TRIGGER audit_entry_UPDATE')
-        op.execute('DROP TRIGGER audit_entry_DELETE')
+        op.execute('DROP TRIGGER audit_entry_update')
+        op.execute('DROP TRIGGER audit_entry_delete')
     with op.batch_alter_table('audit_entry') as entry:
         entry.drop_index(op.f('ix_audit_entry_workspace_id_at_id'))
         entry.create_index(op.f('ix_audit_entry_workspace_id_at'), ['workspace_id', 'at'])
