@@ -1,5 +1,6 @@
 """A workspace with a row in every table and a word of its own in every field, made from the models themselves."""
 
+import hashlib
 import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -8,16 +9,19 @@ from typing import Any
 from flask import current_app
 from sqlalchemy import Boolean, Column, Enum, Float, Integer, LargeBinary, Select, String, Table, Uuid, insert, select
 
-from portal.accounts import invitations
+from portal.accounts import invitations, passwords
 from portal.accounts import service as accounts
-from portal.accounts.models import Membership, Role, Workspace
+from portal.accounts.models import Membership, Role, Session, Workspace
 from portal.extensions import Base, UTCDateTime, db, utcnow
+from portal.sealing import seal
 from portal.webhooks import signing
 from portal.webhooks.models import EventType, State, Status, Trigger
 from tests.conftest import PASSWORD, Person, numbers
 
 PEOPLE = {"workspace", "user_account", "membership", "user_session"}
 """Made by signing up."""
+RECOVERY_CODE = "0-abcde-fghjk"
+"""One that works once for whose world it is: they log in in two steps."""
 OTHERS = {"worker_beat", "lane_entry", "letter"}
 """Without a workspace, and without a word of anybody's."""
 
@@ -50,6 +54,13 @@ SHAPES: dict[str, Callable[[str], Any]] = {
     "invitation.created_by": lambda word: "Somebody",
     "invitation.email": lambda word: "",
     "invitation.expires_at": lambda word: utcnow() + timedelta(days=7),
+    "recovery_code.code_hash": lambda word: passwords.hashed(RECOVERY_CODE.replace("-", "")),
+    "recovery_code.number": lambda word: 0,
+    "recovery_code.used_at": lambda word: None,
+    "reset_link.expires_at": lambda word: utcnow() + timedelta(hours=1),
+    "reset_link.used_at": lambda word: None,
+    "second_factor.last_step": lambda word: 0,
+    "second_factor.secret": lambda word: seal("JBSWY3DPEHPK3PXP"),
     "sandbox_request.headers": lambda word: [["x-c", word]],
     "subject.changes": lambda word: {"firstName": [word, word]},
     "tag.color": lambda word: "#ABCDEF",
@@ -79,7 +90,7 @@ def plant(person: Person, sign: str) -> World:
     space = db.session.get_one(Workspace, person.workspace_id)
     with current_app.test_request_context():
         made["invited"] = invitations.invite(space, Role.AGENT, "", "Somebody").rpartition("/")[2]
-    made["sandbox"] = space.sandbox_token
+    made["sandbox"], made["user_session"] = space.sandbox_token, _other_browser(person)
     db.session.commit()
     return made
 
@@ -90,6 +101,16 @@ def _colleague(person: Person, sign: str, deactivated_at: datetime | None) -> uu
     where = {"workspace_id": person.workspace_id, "user_id": user.id, "deactivated_at": deactivated_at}
     db.session.add(Membership(role=Role.AGENT, **where))
     return user.id
+
+
+def _other_browser(person: Person) -> uuid.UUID:
+    """Where the person is signed in, too."""
+    made = Session(
+        token_hash=uuid.uuid4().hex, workspace_id=person.workspace_id, user_id=person.user_id, id=uuid.uuid4()
+    )
+    made.browser, made.network = "Firefox on Linux", "203.0.113.0/24"
+    db.session.add(made)
+    return made.id
 
 
 def all_rows() -> list[tuple[Any, ...]]:
@@ -123,6 +144,9 @@ def _value(table: Table, column: Column[Any], made: World, sign: str) -> Any:
         return SHAPES[place](sign + place)
     if place == "contact.owner":
         return str(made["user_account"])
+    if place == "reset_link.token_hash":
+        made["reset"] = f"{sign}reset{next(numbers)}"
+        return hashlib.sha256(made["reset"].encode()).hexdigest()
     if column.foreign_keys:
         return made[next(iter(column.foreign_keys)).column.table.name]
     if isinstance(column.type, Uuid):
