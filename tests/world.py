@@ -1,19 +1,25 @@
 """A workspace with a row in every table and a word of its own in every field, made from the models themselves."""
 
+import hashlib
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Boolean, Column, Enum, Float, Integer, LargeBinary, Select, String, Table, Uuid, insert, select
 
-from portal.accounts.models import Workspace
+from portal.accounts import passwords
+from portal.accounts.models import Membership, Role, Session, User, Workspace
 from portal.extensions import Base, UTCDateTime, db, utcnow
+from portal.sealing import seal
 from portal.webhooks import signing
 from portal.webhooks.models import EventType, State, Status, Trigger
 from tests.conftest import Person, numbers
 
 PEOPLE = {"workspace", "user_account", "membership", "user_session"}
 """Made by signing up."""
+RECOVERY_CODE = "0-abcde-fghjk"
+"""One that works once for whose world it is: they log in in two steps."""
 OTHERS = {"worker_beat", "lane_entry", "letter"}
 """Without a workspace, and without a word of anybody's."""
 
@@ -42,6 +48,14 @@ SHAPES: dict[str, Callable[[str], Any]] = {
     "delivery.status": lambda word: Status.SUCCEEDED,
     "delivery.trigger": lambda word: Trigger.AUTOMATIC,
     "event.is_test": lambda word: False,
+    "recovery_code.code_hash": lambda word: passwords.hashed(RECOVERY_CODE.replace("-", "")),
+    "recovery_code.number": lambda word: 0,
+    "recovery_code.used_at": lambda word: None,
+    "reset_link.expires_at": lambda word: utcnow() + timedelta(hours=1),
+    "reset_link.token_hash": lambda word: hashlib.sha256(word.encode()).hexdigest(),
+    "reset_link.used_at": lambda word: None,
+    "second_factor.last_step": lambda word: 0,
+    "second_factor.secret": lambda word: seal("JBSWY3DPEHPK3PXP"),
     "sandbox_request.headers": lambda word: [["x-c", word]],
     "subject.changes": lambda word: {"firstName": [word, word]},
     "tag.color": lambda word: "#ABCDEF",
@@ -66,9 +80,30 @@ def plant(person: Person, sign: str) -> World:
             row = {column.name: _value(table, column, made, sign) for column in table.columns}
             db.session.execute(insert(table).values(row))
             made[table.name] = row.get("id")
+    made["reset"] = f"{sign}reset_link.token_hash"
+    made["member"], made["user_session"] = _colleague(person, sign), _other_browser(person)
     made["sandbox"] = db.session.get_one(Workspace, person.workspace_id).sandbox_token
     db.session.commit()
     return made
+
+
+def _colleague(person: Person, sign: str) -> uuid.UUID:
+    """Another member of the workspace."""
+    user = User(name=f"{sign}user_account.name", email=f"colleague{next(numbers)}@example.com", password_hash="none")
+    db.session.add(user)
+    db.session.flush()
+    db.session.add(Membership(workspace_id=person.workspace_id, user_id=user.id, role=Role.AGENT))
+    return user.id
+
+
+def _other_browser(person: Person) -> uuid.UUID:
+    """Where the person is signed in, too."""
+    made = Session(
+        token_hash=uuid.uuid4().hex, workspace_id=person.workspace_id, user_id=person.user_id, id=uuid.uuid4()
+    )
+    made.browser, made.network = "Firefox on Linux", "203.0.113.0/24"
+    db.session.add(made)
+    return made.id
 
 
 def all_rows() -> list[tuple[Any, ...]]:

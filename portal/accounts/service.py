@@ -7,20 +7,17 @@ import secrets
 import uuid
 from typing import Any, TypeVar
 
-from argon2.exceptions import VerificationError
-from flask import Flask, abort, current_app
+from flask import Flask, abort, current_app, g, request, session
 from flask_login import current_user, login_user, logout_user
 from sqlalchemy import Select, select
 
 from .. import audit
 from ..config import default_url
-from ..extensions import Base, db, hasher, login
+from ..extensions import Base, db, login
+from . import passwords, sessions
 from .models import Membership, Role, Session, User, Workspace
 
 Row = TypeVar("Row", bound=Base)
-
-# Verified against when an account is unknown, so that the answer takes as long as for a known one.
-NOBODY = hasher.hash(secrets.token_hex(16))
 
 
 def workspace() -> Workspace:
@@ -87,7 +84,7 @@ def email_is_known(email: str) -> bool:
 def create_workspace(name: str, owner: str, email: str, password: str) -> User:
     """Make a workspace and its first Administrator."""
     space = Workspace(name=name)
-    user = User(name=owner, email=email.lower(), password_hash=hasher.hash(password))
+    user = User(name=owner, email=email.lower(), password_hash=passwords.hashed(password))
     db.session.add_all([space, user])
     db.session.flush()
     db.session.add(Membership(workspace_id=space.id, user_id=user.id, role=Role.ADMINISTRATOR))
@@ -99,26 +96,30 @@ def create_workspace(name: str, owner: str, email: str, password: str) -> User:
 def authenticate(email: str, password: str) -> User | None:
     """The person with this address and password, or None. Takes the same time whether or not the address is known."""
     user = db.session.scalars(select(User).where(User.email == email.lower())).one_or_none()
-    try:
-        hasher.verify(user.password_hash if user else NOBODY, password)
-    except VerificationError:
+    if not passwords.fits(user.password_hash if user else None, password):
         return None
-    if user and hasher.check_needs_rehash(user.password_hash):
-        user.password_hash = hasher.hash(password)
+    if user and passwords.is_outdated(user.password_hash):
+        user.password_hash = passwords.hashed(password)
     return user
 
 
-def open_session(user: User) -> None:
-    """Sign the browser in, in the person's first workspace."""
+def open_session(user: User, space: uuid.UUID | None = None, action: str = "signed in") -> None:
+    """Sign the browser in, in the given workspace or the person's first; what its cookie was before is nobody's."""
+    sessions.forget_old(user)
+    session.clear()
+    g.pop("csrf_token", None)  # the page that is made now carries the token of the new session
     token = secrets.token_urlsafe(32)
-    session = Session(
-        token_hash=_hash(token), user=user, user_id=user.id, workspace_id=user.memberships[0].workspace_id
-    )
-    db.session.add(session)
+    opened = Session(
+        token_hash=_hash(token), user=user, user_id=user.id,
+        workspace_id=space or user.memberships[0].workspace_id,
+        browser=audit.browser_of(request.user_agent.string) or "Unknown browser",
+        network=sessions.network_of(request.remote_addr),
+    )  # fmt: skip
+    db.session.add(opened)
     db.session.flush()
-    session.token = token
-    audit.note(user.name, "signed in", session)
-    login_user(session)
+    opened.token = token
+    audit.note(user.name, action, opened)
+    login_user(opened)
 
 
 def close_session() -> None:
@@ -131,9 +132,9 @@ def close_session() -> None:
 
 @login.user_loader  # type: ignore[untyped-decorator]
 def load_session(token: str) -> Session | None:
-    """The session that a cookie names (Flask-Login's hook); None once the person left the workspace."""
-    session = db.session.get(Session, _hash(token))
-    return session if session and session.membership else None
+    """The session that a cookie names (Flask-Login's hook); None once it is over or the person left the workspace."""
+    found = db.session.get(Session, _hash(token))
+    return found if found and found.membership and not sessions.is_over(found) else None
 
 
 def _hash(token: str) -> str:
