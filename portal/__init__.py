@@ -14,6 +14,8 @@ from .contacts import payload, present
 from .contacts import views as contacts
 from .docs import views as docs
 from .extensions import csrf, db, limiter, login, migrate
+from .importing import views as imports
+from .importing import work as importing
 from .sandbox import views as sandbox
 from .webhooks import alarms, delivery, publisher, samples
 from .webhooks import bulk_views as bulk
@@ -39,10 +41,11 @@ def create_app(settings: Mapping[str, Any] | None = None) -> Flask:
     migrate.init_app(app, db, directory=str(ROOT / "portal" / "migrations"))
     web.init_app(app)
     jobs.init_app(app)
+    jobs.keep_ringing(app, jobs.IMPORT, importing.unfinished)
     publisher.init_app(app)
     samples.init_app(app, lambda: payload.sample() | alarms.sample_bodies())
     contacts_of_webhooks.init_app(app, present.SOURCE)
-    for feature in (overview, accounts, contacts, webhooks, delivery, bulk, sandbox, docs, health):
+    for feature in (overview, accounts, contacts, imports, webhooks, delivery, bulk, sandbox, docs, health):
         app.register_blueprint(feature.blueprint)
     cli.init_app(app)
     _serve(app)

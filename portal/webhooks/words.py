@@ -84,6 +84,13 @@ def asked(text: str) -> list[list[bytes]]:
     return [[_cut(word)] for word in dict.fromkeys(words)][:MOST]
 
 
+def holding(workspace_id: uuid.UUID, texts: Iterable[str]) -> list[uuid.UUID]:
+    """The contacts that are, or were, known by one of these e-mail addresses or phone numbers as a whole."""
+    found = {_cut(_digits(text) if _NUMBER.fullmatch(text) else _folded(text)) for text in texts}
+    query = select(SearchWord.contact_id).where(SearchWord.workspace_id == workspace_id, SearchWord.word.in_(found))
+    return list(db.session.scalars(query.distinct())) if found else []
+
+
 def known_by(contact_id: Any, beginnings: list[list[bytes]]) -> ColumnElement[bool]:
     """SQL: the contact has all of these."""
     word = aliased(SearchWord)
