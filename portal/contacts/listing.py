@@ -79,13 +79,18 @@ class Page:
     following: str = ""
 
 
+def matching(own: Select[Any], asked: Asked) -> Select[Any]:
+    """All contacts that match what is asked for, on whatever page; `own` selects the workspace's."""
+    return own.where(*_conditions(asked.q))
+
+
 def find(own: Select[Any], asked: Asked) -> Page:
     """The page that is asked for; `own` selects the workspace's contacts."""
-    matching = own.where(*_conditions(asked.q))
-    total = db.session.scalar(select(func.count()).select_from(matching.with_only_columns(Contact.id).subquery())) or 0
+    found = matching(own, asked)
+    total = db.session.scalar(select(func.count()).select_from(found.with_only_columns(Contact.id).subquery())) or 0
     edge = _place(asked.before or asked.after, asked.column)
     backwards = edge is not None and bool(asked.before)
-    rows = _rows(matching, ORDERS[asked.column], edge, descending=asked.descends != backwards)
+    rows = _rows(found, ORDERS[asked.column], edge, descending=asked.descends != backwards)
     has_more, rows = len(rows) > PAGE, rows[:PAGE]
     if backwards:
         return _page(rows[::-1], total, has_previous=has_more, has_following=True)

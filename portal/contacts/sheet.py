@@ -36,6 +36,7 @@ CUSTOM = "custom:"
 FORMULA = re.compile(r"'*(\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n])")
 """What a spreadsheet would run, behind any number of apostrophes."""
 YES, NO = "yes", "no"
+Show = Callable[[Contact], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +45,14 @@ class Column:
 
     key: str
     label: str
-    show: Callable[[Contact], str]
+    show: Show
     field: CustomField | None = None
 
 
 def columns(workspace_id: uuid.UUID) -> list[Column]:
     """What can be set of the workspace's contacts, custom fields last."""
     logins = {str(member.user_id): member.user.email for member in members(workspace_id)}
-    shows = {"owner": partial(_owner, logins), "tags": _tags}
+    shows: dict[str, Show] = {"owner": partial(_owner, logins), "tags": _tags}
     own = [Column(key, label, shows.get(key) or partial(_plain, COLUMNS[key])) for key, label in LABELS.items()]
     return own + [custom(field) for field in fields_of(workspace_id)]
 

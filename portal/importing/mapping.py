@@ -12,7 +12,7 @@ from ..extensions import db
 from . import sniffing, storing
 from .matching import MATCHES
 from .models import How, Import, Stage
-from .reading import Record
+from .reading import Record, Unreadable
 from .targets import Refused, Target, by_name, folded, targets
 
 REMEMBERED = 20
@@ -51,9 +51,11 @@ def look(made: Import) -> None:
 
 
 def read(made: Import, found: Sequence[Record], has_header: bool) -> None:
-    """Take the names of the columns from the first row, or make them up, and guess anew."""
+    """Take the names of the columns from the first row, or make them up, and guess anew. Raises Unreadable."""
     known = targets(made.workspace_id)
     first, rows = found[0], found[1:] if has_header else found
+    if not rows:
+        raise Unreadable("The file names columns and has no rows below them.")
     width = len(first.cells) if has_header else max(len(one.cells) for one in found)
     made.header_row = first.row if has_header else 0
     made.headers = [name.strip()[:SHOWN] for name in first.cells] if has_header else [""] * width
@@ -72,7 +74,9 @@ def chosen(made: Import, form: Mapping[str, str]) -> Choice:
         how = form.get(f"how-{index}", "")
         choice.columns.append([key, _how(target, how)] if target else [LEFT_OUT, ""])
         if target and how == How.APPEND and how not in target.hows and len(target.hows) > 1:
-            choice.problems[f"how-{index}"] = f"Nothing can be appended to {target.column.label}: a contact has only one."
+            choice.problems[f"how-{index}"] = (
+                f"Nothing can be appended to {target.column.label}: a contact has only one."
+            )
         if target and key in taken:
             choice.problems[f"to-{index}"] = f"{target.column.label} is filled by column {taken[key] + 1} already."
         taken.setdefault(key, index)
@@ -97,7 +101,9 @@ def _match(form: Mapping[str, str], taken: Mapping[str, int], choice: Choice) ->
     if not found:
         choice.problems["match-0"] = "Say by what a contact that exists is found again."
     if not any(kind in taken for kind in MATCHES):
-        choice.problems["match-0"] = "A column has to go to Contact ID, Email or Phone number: a contact is known by one."
+        choice.problems["match-0"] = (
+            "A column has to go to Contact ID, Email or Phone number: a contact is known by one."
+        )
     return found
 
 

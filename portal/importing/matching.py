@@ -27,7 +27,7 @@ Kinds = Mapping[str, str]
 
 
 def spelled(kind: str, text: str) -> str:
-    """The one spelling of an e-mail address or phone number: neither case nor spaces nor a plus tell two contacts apart."""
+    """The one spelling of an address or number: neither case nor spaces nor a plus tell two contacts apart."""
     if kind == "email":
         return text.lower()
     return re.sub(r"\D", "", text).removeprefix("00") or text if kind == "phoneNumber" else text
@@ -73,8 +73,8 @@ class Known:
         query = select(ImportKey.key, ImportKey.row, ImportKey.number).where(
             ImportKey.import_id == import_id, ImportKey.key.in_(digests), ImportKey.row < before
         )
-        for key, row, number in db.session.execute(query):
-            known.rows[bytes(key)].append((row, number))
+        for digest, row, number in db.session.execute(query):
+            known.rows[bytes(digest)].append((row, number))
         return known
 
     def find(self, keys: Kinds) -> Contact | None:

@@ -48,7 +48,7 @@ AT_WORK = text("stage IN ('checking', 'running')")
 
 
 class Import(Base):
-    """One file. The row is the cursor: whatever dies, the next worker goes on behind the last row that was committed."""
+    """One file. This row is the cursor: whatever dies, the next worker goes on behind what was committed."""
 
     __tablename__ = "contact_import"
     __table_args__ = (

@@ -125,10 +125,15 @@ class Planner:
         return self._as_values(found)
 
     def _as_values(self, found: dict[str, Any]) -> dict[str, Any]:
-        by_key = {one.key: one for one in [*self._targets(), self.tags_target]}
-        values = {by_key[key].attribute: value for key, value in found.items() if not by_key[key].column.field}
-        fields = {str(by_key[key].column.field.id): value for key, value in found.items() if by_key[key].column.field}
-        return values | ({"custom_fields": fields} if fields else {})
+        values: dict[str, Any] = {}
+        for one in [*self._targets(), self.tags_target]:
+            if one.key not in found:
+                continue
+            if one.column.field:
+                values.setdefault("custom_fields", {})[str(one.column.field.id)] = found[one.key]
+            else:
+                values[one.attribute] = found[one.key]
+        return values
 
     def _targets(self) -> list[Target]:
         return [one.target for one in self.columns]

@@ -82,7 +82,7 @@ class Lines:
 
 
 def records(lines: Lines, delimiter: str, row: int = 0) -> Iterator[Record]:
-    """The records that follow, `row` rows having gone before. One with broken quotation marks costs its first line only.
+    """The records that follow `row` earlier ones. One with broken quotation marks costs its first line only.
 
     Raises Unreadable.
     """

@@ -130,7 +130,7 @@ def folded(name: str) -> str:
 
 
 def by_name(known: dict[str, Target]) -> dict[str, str]:
-    """Keys of targets by all the names that files give them; a custom field's own name goes before another's synonym."""
+    """Keys of targets by all names that files give them; a custom field's name goes before another's synonym."""
     names = {folded(name): key for key, text in OTHER_NAMES.items() for name in text.split(";")}
     names |= {folded(target.column.label): key for key, target in known.items() if target.column.field}
     names |= {folded(spelling): key for key in OTHER_NAMES | {"priority": ""} for spelling in (key, COLUMNS[key])}

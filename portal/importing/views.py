@@ -1,4 +1,4 @@
-"""The pages of an import: choose a file, say what its columns mean, see what would happen, do it, mend what is refused."""
+"""The pages of an import: choose a file, say what its columns mean, see what would happen, do it, mend the rest."""
 
 import csv
 import io
@@ -159,8 +159,8 @@ def _upload_page(problem: str = "") -> BaseResponse:
 def _columns_page(made: Import, choice: Choice) -> BaseResponse:
     return page(
         "importing/columns.html", status=FAILED if choice.problems else 200,
-        made=made, choice=choice, targets=targets(made.workspace_id).values(), hows=mapping.HOWS, matches=MATCHES, any_match={"": "–"} | MATCHES,
-        encodings=sniffing.ENCODINGS, delimiters=sniffing.DELIMITERS,
+        made=made, choice=choice, targets=targets(made.workspace_id).values(), hows=mapping.HOWS, matches=MATCHES,
+        any_match={"": "–", **MATCHES}, encodings=sniffing.ENCODINGS, delimiters=sniffing.DELIMITERS,
     )  # fmt: skip
 
 

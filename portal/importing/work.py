@@ -1,5 +1,5 @@
-"""The dry run and the run, in slices: each is a transaction that moves the cursor on the import's row along with what it
-did. Done once per row, whatever dies, and short, so that others who save wait for a fraction of a second at most."""
+"""The dry run and the run, in slices: each is a transaction that moves the cursor on the import's row along with what
+it did. Each row is done once, whatever dies, and others who save wait for a fraction of a second at most."""
 
 import time
 import uuid
