@@ -10,6 +10,7 @@ from whitenoise import WhiteNoise
 
 from . import cli, config, health, jobs, overview, web
 from .accounts import views as accounts
+from .contacts import definition_views as definitions
 from .contacts import payload, present
 from .contacts import views as contacts
 from .docs import views as docs
@@ -42,7 +43,7 @@ def create_app(settings: Mapping[str, Any] | None = None) -> Flask:
     publisher.init_app(app)
     samples.init_app(app, lambda: payload.sample() | alarms.sample_bodies())
     contacts_of_webhooks.init_app(app, present.SOURCE)
-    for feature in (overview, accounts, contacts, webhooks, delivery, bulk, sandbox, docs, health):
+    for feature in (overview, accounts, contacts, definitions, webhooks, delivery, bulk, sandbox, docs, health):
         app.register_blueprint(feature.blueprint)
     cli.init_app(app)
     _serve(app)

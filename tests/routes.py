@@ -49,6 +49,8 @@ def change(endpoint: str, names: str = "", form: Mapping[str, str] | None = None
 SIGNUP = {"workspace": "W", "name": "N", "email": "{id}@example.com", "password": PASSWORD}
 TAG = {"{id}-name": "Changed", "{id}-color": "#123456"}
 
+FIELD = {"name": "Changed", "is_visible": "y"}
+
 ROUTES = [
     Route("accounts.log_in", public=200),
     Route("accounts.log_in", "POST", form={"email": "{email}", "password": PASSWORD}, changes=True, public=303),
@@ -71,6 +73,18 @@ ROUTES = [
     change("contacts.edit_tag", "tag", TAG),
     change("contacts.new", form=CONTACT),
     change("contacts.tags", form={"new-name": "Changed", "new-color": "#123456"}),
+    Route("definitions.edit_field", names="custom_field"),
+    Route("definitions.fields"),
+    Route("definitions.new_field"),
+    Route("definitions.words"),
+    change("definitions.delete_field", "custom_field"),
+    change("definitions.delete_word", "list_word"),
+    change("definitions.edit_field", "custom_field", FIELD),
+    change("definitions.move_field", "custom_field", {"steps": "1"}),
+    change("definitions.move_word", "list_word", {"steps": "-1"}),
+    change("definitions.new_field", form={**FIELD, "type": "text"}),
+    change("definitions.rename_word", "list_word", {"{id}-name": "Changed"}),
+    change("definitions.words", form={"kind": "priority", "priority-name": "Changed"}),
     Route("deliveries.download"),
     Route("deliveries.index"),
     Route("deliveries.judge", "POST", "delivery", {"signature": "v1,{id}"}),
