@@ -16,10 +16,9 @@ from .contacts import views as contacts
 from .docs import views as docs
 from .extensions import csrf, db, limiter, login, migrate
 from .sandbox import views as sandbox
-from .webhooks import alarms, delivery, publisher, samples
+from .webhooks import alarms, delivery, publisher, samples, trying
 from .webhooks import bulk_views as bulk
 from .webhooks import present as contacts_of_webhooks
-from .webhooks import views as webhooks
 
 ROOT = Path(__file__).parent.parent
 
@@ -43,7 +42,7 @@ def create_app(settings: Mapping[str, Any] | None = None) -> Flask:
     publisher.init_app(app)
     samples.init_app(app, lambda: payload.sample() | alarms.sample_bodies())
     contacts_of_webhooks.init_app(app, present.SOURCE)
-    for feature in (overview, accounts, contacts, definitions, webhooks, delivery, bulk, sandbox, docs, health):
+    for feature in (overview, accounts, contacts, definitions, trying, delivery, bulk, sandbox, docs, health):
         app.register_blueprint(feature.blueprint)
     cli.init_app(app)
     _serve(app)

@@ -8,6 +8,7 @@ from flask import Blueprint, abort, request, url_for
 from werkzeug.wrappers import Response
 
 from .. import audit
+from ..accounts.permissions import Permission, allowed
 from ..accounts.service import own_or_404, person, workspace
 from ..extensions import db
 from ..web import go, page, say
@@ -25,6 +26,7 @@ ONE_OF = {WordKind.STAGE: "lead stage", WordKind.PRIORITY: "priority"}
 
 
 @blueprint.get("/settings/fields")
+@allowed(Permission.FIELDS)
 def fields() -> Response:
     """The custom fields in their order."""
     found, uses = fields_of(workspace().id), custom_fields.uses(workspace().id)
@@ -32,6 +34,7 @@ def fields() -> Response:
 
 
 @blueprint.route("/settings/fields/new", methods=["GET", "POST"])
+@allowed(Permission.FIELDS)
 def new_field() -> Response:
     """The form of one more."""
     form = FieldForm()
@@ -41,6 +44,7 @@ def new_field() -> Response:
 
 
 @blueprint.route("/settings/fields/<uuid:field_id>", methods=["GET", "POST"])
+@allowed(Permission.FIELDS)
 def edit_field(field_id: UUID) -> Response:
     """The form of one that exists."""
     field = own_or_404(CustomField, field_id)
@@ -56,6 +60,7 @@ def edit_field(field_id: UUID) -> Response:
 
 
 @blueprint.post("/settings/fields/<uuid:field_id>/move")
+@allowed(Permission.FIELDS)
 def move_field(field_id: UUID) -> Response:
     """One step up or down."""
     field = own_or_404(CustomField, field_id)
@@ -66,6 +71,7 @@ def move_field(field_id: UUID) -> Response:
 
 
 @blueprint.post("/settings/fields/<uuid:field_id>/delete")
+@allowed(Permission.FIELDS)
 def delete_field(field_id: UUID) -> Response:
     """Take it off all contacts and away."""
     field = own_or_404(CustomField, field_id)
@@ -77,6 +83,7 @@ def delete_field(field_id: UUID) -> Response:
 
 
 @blueprint.route("/settings/lists", methods=["GET", "POST"])
+@allowed(Permission.FIELDS)
 def words() -> Response:
     """The lists, and forms for one more word of each."""
     forms = {kind: WordForm(prefix=f"{kind}-") for kind in WordKind}
@@ -90,6 +97,7 @@ def words() -> Response:
 
 
 @blueprint.post("/settings/lists/<uuid:word_id>")
+@allowed(Permission.FIELDS)
 def rename_word(word_id: UUID) -> Response:
     """Call a word otherwise, on its contacts, too."""
     word = own_or_404(ListWord, word_id)
@@ -105,6 +113,7 @@ def rename_word(word_id: UUID) -> Response:
 
 
 @blueprint.post("/settings/lists/<uuid:word_id>/move")
+@allowed(Permission.FIELDS)
 def move_word(word_id: UUID) -> Response:
     """One step up or down."""
     word = own_or_404(ListWord, word_id)
@@ -115,6 +124,7 @@ def move_word(word_id: UUID) -> Response:
 
 
 @blueprint.post("/settings/lists/<uuid:word_id>/delete")
+@allowed(Permission.FIELDS)
 def delete_word(word_id: UUID) -> Response:
     """Take a word off its list; who carries it gets the one that was chosen instead."""
     word = own_or_404(ListWord, word_id)
