@@ -10,6 +10,7 @@ from whitenoise import WhiteNoise
 
 from . import cli, config, health, jobs, overview, web
 from .accounts import views as accounts
+from .contacts import definition_views as definitions
 from .contacts import export_views as exports
 from .contacts import payload, present
 from .contacts import views as contacts
@@ -18,10 +19,9 @@ from .extensions import csrf, db, limiter, login, migrate
 from .importing import views as imports
 from .importing import work as importing
 from .sandbox import views as sandbox
-from .webhooks import alarms, delivery, publisher, samples
+from .webhooks import alarms, delivery, publisher, samples, trying
 from .webhooks import bulk_views as bulk
 from .webhooks import present as contacts_of_webhooks
-from .webhooks import views as webhooks
 
 ROOT = Path(__file__).parent.parent
 
@@ -46,7 +46,21 @@ def create_app(settings: Mapping[str, Any] | None = None) -> Flask:
     publisher.init_app(app)
     samples.init_app(app, lambda: payload.sample() | alarms.sample_bodies())
     contacts_of_webhooks.init_app(app, present.SOURCE)
-    for feature in (overview, accounts, contacts, exports, imports, webhooks, delivery, bulk, sandbox, docs, health):
+    features = (
+        overview,
+        accounts,
+        contacts,
+        definitions,
+        exports,
+        imports,
+        trying,
+        delivery,
+        bulk,
+        sandbox,
+        docs,
+        health,
+    )
+    for feature in features:
         app.register_blueprint(feature.blueprint)
     cli.init_app(app)
     _serve(app)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from flask import Flask
 
+from portal.accounts.models import Role
 from tests.conftest import PASSWORD
 
 CONTACT = {
@@ -49,6 +50,8 @@ def change(endpoint: str, names: str = "", form: Mapping[str, str] | None = None
 SIGNUP = {"workspace": "W", "name": "N", "email": "{id}@example.com", "password": PASSWORD}
 TAG = {"{id}-name": "Changed", "{id}-color": "#123456"}
 
+FIELD = {"name": "Changed", "is_visible": "y"}
+
 ROUTES = [
     Route("accounts.log_in", public=200),
     Route("accounts.log_in", "POST", form={"email": "{email}", "password": PASSWORD}, changes=True, public=303),
@@ -71,6 +74,18 @@ ROUTES = [
     change("contacts.edit_tag", "tag", TAG),
     change("contacts.new", form=CONTACT),
     change("contacts.tags", form={"new-name": "Changed", "new-color": "#123456"}),
+    Route("definitions.edit_field", names="custom_field"),
+    Route("definitions.fields"),
+    Route("definitions.new_field"),
+    Route("definitions.words"),
+    change("definitions.delete_field", "custom_field"),
+    change("definitions.delete_word", "list_word"),
+    change("definitions.edit_field", "custom_field", FIELD),
+    change("definitions.move_field", "custom_field", {"steps": "1"}),
+    change("definitions.move_word", "list_word", {"steps": "-1"}),
+    change("definitions.new_field", form={**FIELD, "type": "text"}),
+    change("definitions.rename_word", "list_word", {"{id}-name": "Changed"}),
+    change("definitions.words", form={"kind": "priority", "priority-name": "Changed"}),
     Route("deliveries.download"),
     Route("deliveries.index"),
     Route("deliveries.judge", "POST", "delivery", {"signature": "v1,{id}"}),
@@ -106,3 +121,56 @@ ROUTES = [
     change("webhooks.test", "webhook"),
     change("accounts.log_out"),  # the last one: it ends the session that the others need
 ]
+
+LEAST_ROLE = {
+    "accounts.log_out": Role.AGENT,
+    "accounts.settings": Role.AGENT,
+    "bulk.ask": Role.SUPERVISOR,
+    "bulk.begin": Role.SUPERVISOR,
+    "bulk.replay": Role.ADMINISTRATOR,
+    "bulk.show": Role.SUPERVISOR,
+    "bulk.stop": Role.SUPERVISOR,
+    "contacts.delete": Role.AGENT,
+    "contacts.delete_tag": Role.SUPERVISOR,
+    "contacts.edit": Role.AGENT,
+    "contacts.edit_tag": Role.SUPERVISOR,
+    "contacts.index": Role.AGENT,
+    "contacts.new": Role.AGENT,
+    "contacts.show": Role.AGENT,
+    "contacts.tags": Role.SUPERVISOR,
+    "definitions.delete_field": Role.ADMINISTRATOR,
+    "definitions.delete_word": Role.ADMINISTRATOR,
+    "definitions.edit_field": Role.ADMINISTRATOR,
+    "definitions.fields": Role.ADMINISTRATOR,
+    "definitions.move_field": Role.ADMINISTRATOR,
+    "definitions.move_word": Role.ADMINISTRATOR,
+    "definitions.new_field": Role.ADMINISTRATOR,
+    "definitions.rename_word": Role.ADMINISTRATOR,
+    "definitions.words": Role.ADMINISTRATOR,
+    "deliveries.download": Role.SUPERVISOR,
+    "deliveries.index": Role.AGENT,
+    "deliveries.judge": Role.ADMINISTRATOR,
+    "deliveries.lab": Role.ADMINISTRATOR,
+    "deliveries.resend": Role.SUPERVISOR,
+    "deliveries.show": Role.AGENT,
+    "overview.add_sample": Role.AGENT,
+    "overview.index": Role.AGENT,
+    "sandbox.fill": Role.ADMINISTRATOR,
+    "sandbox.set_mode": Role.ADMINISTRATOR,
+    "sandbox.show": Role.ADMINISTRATOR,
+    "sandbox.use": Role.ADMINISTRATOR,
+    "webhooks.apps": Role.SUPERVISOR,
+    "webhooks.charts": Role.ADMINISTRATOR,
+    "webhooks.check": Role.ADMINISTRATOR,
+    "webhooks.delete": Role.ADMINISTRATOR,
+    "webhooks.edit": Role.ADMINISTRATOR,
+    "webhooks.index": Role.ADMINISTRATOR,
+    "webhooks.new": Role.ADMINISTRATOR,
+    "webhooks.pause": Role.ADMINISTRATOR,
+    "webhooks.resume": Role.ADMINISTRATOR,
+    "webhooks.rotate": Role.ADMINISTRATOR,
+    "webhooks.show": Role.ADMINISTRATOR,
+    "webhooks.test": Role.ADMINISTRATOR,
+    "webhooks.test_result": Role.ADMINISTRATOR,
+}
+"""Who may call what is not public: the least of the roles that may, by endpoint. A new route needs a row here, too."""

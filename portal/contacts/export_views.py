@@ -4,6 +4,7 @@ from flask import Blueprint, request, stream_with_context
 from sqlalchemy import func, select
 from werkzeug.wrappers import Response
 
+from ..accounts.permissions import Permission, allowed
 from ..accounts.service import own, workspace
 from ..extensions import db, utcnow
 from ..web import page
@@ -16,6 +17,7 @@ blueprint = Blueprint("exports", __name__)
 
 
 @blueprint.get("/contacts/export")
+@allowed(Permission.EXPORT)
 def ask() -> Response:
     """Which columns the file shall have, and how many contacts."""
     asked = Asked.of(request.args)
@@ -28,6 +30,7 @@ def ask() -> Response:
 
 
 @blueprint.get("/contacts.csv")
+@allowed(Permission.EXPORT)
 def download() -> Response:
     """All contacts that match, with the columns that were chosen, or all that can be imported again."""
     known = sheet.columns(workspace().id)

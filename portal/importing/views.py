@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from werkzeug.wrappers import Response as BaseResponse
 
 from .. import audit
+from ..accounts.permissions import Permission, allowed
 from ..accounts.service import own, own_or_404, person, workspace
 from ..contacts.sheet import guarded, unguarded
 from ..extensions import db, utcnow
@@ -45,6 +46,7 @@ def allow_a_file(endpoint: str | None, _values: object) -> None:
 
 
 @blueprint.route("/contacts/import", methods=["GET", "POST"])
+@allowed(Permission.IMPORT)
 def upload() -> BaseResponse:
     """Choose a file; below, the imports of before."""
     file = request.files.get("file")
@@ -63,6 +65,7 @@ def upload() -> BaseResponse:
 
 
 @blueprint.get("/contacts/import/<uuid:import_id>/columns")
+@allowed(Permission.IMPORT)
 def columns(import_id: UUID) -> BaseResponse:
     """What the columns mean."""
     made = own_or_404(Import, import_id)
@@ -72,6 +75,7 @@ def columns(import_id: UUID) -> BaseResponse:
 
 
 @blueprint.post("/contacts/import/<uuid:import_id>/columns")
+@allowed(Permission.IMPORT)
 def check(import_id: UUID) -> BaseResponse:
     """Keep what was chosen and begin the dry run."""
     made = own_or_404(Import, import_id)
@@ -86,6 +90,7 @@ def check(import_id: UUID) -> BaseResponse:
 
 
 @blueprint.post("/contacts/import/<uuid:import_id>/reading")
+@allowed(Permission.IMPORT)
 def read_again(import_id: UUID) -> BaseResponse:
     """Read the file by another encoding or delimiter, or with its first row as data."""
     made = own_or_404(Import, import_id)
@@ -103,6 +108,7 @@ def read_again(import_id: UUID) -> BaseResponse:
 
 
 @blueprint.get("/contacts/import/<uuid:import_id>")
+@allowed(Permission.IMPORT)
 def show(import_id: UUID) -> BaseResponse | tuple[str, int]:
     """How far it is, what would happen, and in the end what was done and what was refused and why."""
     made = own_or_404(Import, import_id)
@@ -121,6 +127,7 @@ def show(import_id: UUID) -> BaseResponse | tuple[str, int]:
 
 
 @blueprint.post("/contacts/import/<uuid:import_id>/run")
+@allowed(Permission.IMPORT)
 def run(import_id: UUID) -> BaseResponse:
     """Do what the dry run said, in the background: nobody has to keep the page open."""
     made = own_or_404(Import, import_id)
@@ -133,6 +140,7 @@ def run(import_id: UUID) -> BaseResponse:
 
 
 @blueprint.post("/contacts/import/<uuid:import_id>/stop")
+@allowed(Permission.IMPORT)
 def stop(import_id: UUID) -> BaseResponse:
     """What is done stays done. Before the run nothing is: the file is thrown away."""
     made = own_or_404(Import, import_id)
@@ -142,6 +150,7 @@ def stop(import_id: UUID) -> BaseResponse:
 
 
 @blueprint.get("/contacts/import/<uuid:import_id>/refused.csv")
+@allowed(Permission.IMPORT)
 def refused(import_id: UUID) -> Response:
     """The refused rows as they were, with a column that says why: to be mended and loaded again."""
     made = own_or_404(Import, import_id)
