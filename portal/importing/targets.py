@@ -99,12 +99,18 @@ class Target:
             return old  # also when the rules have become stricter since
         new = self.clean(text, old)
         if how != How.APPEND or old is None:
-            return old if _alike(old, new) else new
+            return old if self._alike(old, new) else new
         if isinstance(old, list):
             return self._longer_list(old, new)
         if f"{self.between}{new}{self.between}" in f"{self.between}{old}{self.between}":
             return old
         return self.clean(f"{old}{self.between}{new}", old)
+
+    def _alike(self, old: Any, new: Any) -> bool:
+        """The case of an e-mail address or of a tag is no news."""
+        if isinstance(old, list) and isinstance(new, list):
+            return {word.casefold() for word in old} == {word.casefold() for word in new}
+        return bool(old == new or (self.key == "email" and old and old.lower() == new.lower()))
 
     def _longer_list(self, old: list[str], new: list[str]) -> list[str]:
         there = {word.casefold() for word in old}
@@ -205,9 +211,3 @@ def _tags(text: str, _kept: Any) -> list[str]:
         if problem := text_problem("Tags", name, MAX_TAG_NAME):
             raise Refused(problem)
     return list(reversed(names.values()))
-
-
-def _alike(old: Any, new: Any) -> bool:
-    if isinstance(old, list) and isinstance(new, list):
-        return {word.casefold() for word in old} == {word.casefold() for word in new}
-    return bool(old == new)

@@ -217,9 +217,9 @@ def _names(made: Import) -> list[str]:
 def _batch(key: UUID, after: int) -> list[tuple[int, str, list[str]]]:
     columns = (ImportRefusal.row, ImportRefusal.reason, ImportRefusal.cells)
     query = select(*columns).where(ImportRefusal.import_id == key, ImportRefusal.row > after)
-    found = db.session.execute(query.order_by(ImportRefusal.row).limit(BATCH)).tuples().all()
+    found = db.session.execute(query.order_by(ImportRefusal.row).limit(BATCH)).all()
     db.session.rollback()  # nothing of the database is held, however slowly somebody reads
-    return list(found)
+    return [(row, reason, cells) for row, reason, cells in found]
 
 
 def _line(cells: list[str], delimiter: str) -> str:

@@ -75,10 +75,14 @@ class Wizard:
 
     def worked(self, key: uuid.UUID, most: int = 1000) -> Import:
         """After all slices."""
-        db.session.rollback()
-        while work.go_on(key, most):
+        while self.slice(key, most):
             pass
         return db.session.get_one(Import, key)
+
+    def slice(self, key: uuid.UUID, most: int = 1000) -> bool:
+        """One slice, as a worker does it that has nothing else in hand."""
+        db.session.rollback()
+        return work.go_on(key, most)
 
     def refused(self, made: Import) -> dict[int, str]:
         """Row to reason."""
