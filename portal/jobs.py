@@ -23,7 +23,8 @@ from rq.timeouts import TimerDeathPenalty
 QUEUE = "portal"
 DRAIN, BULK = "portal.webhooks.tasks.drain", "portal.webhooks.bulk.work"
 ALARMS, MAIL = "portal.webhooks.alarms.look", "portal.mail.post"
-ALLOWED = {DRAIN, BULK, ALARMS, MAIL}
+CONTACTS, TRASH = "portal.contacts.bulk.work", "portal.contacts.trash.empty"
+ALLOWED = {DRAIN, BULK, ALARMS, MAIL, CONTACTS, TRASH}
 BELL_SECONDS = 60
 """A bell that nobody answers is forgotten after this long, so that it can ring again."""
 JOB_SECONDS = 120
