@@ -10,7 +10,8 @@ from whitenoise import WhiteNoise
 
 from . import cli, config, health, jobs, overview, web
 from .accounts import views as accounts
-from .contacts import payload, present
+from .contacts import bulk_views as contact_bulk
+from .contacts import duplicate_views, list_views, payload, present
 from .contacts import views as contacts
 from .docs import views as docs
 from .extensions import csrf, db, limiter, login, migrate
@@ -42,7 +43,20 @@ def create_app(settings: Mapping[str, Any] | None = None) -> Flask:
     publisher.init_app(app)
     samples.init_app(app, lambda: payload.sample() | alarms.sample_bodies())
     contacts_of_webhooks.init_app(app, present.SOURCE)
-    for feature in (overview, accounts, contacts, webhooks, delivery, bulk, sandbox, docs, health):
+    for feature in (
+        overview,
+        accounts,
+        contacts,
+        list_views,
+        contact_bulk,
+        duplicate_views,
+        webhooks,
+        delivery,
+        bulk,
+        sandbox,
+        docs,
+        health,
+    ):
         app.register_blueprint(feature.blueprint)
     cli.init_app(app)
     _serve(app)

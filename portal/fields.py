@@ -31,6 +31,16 @@ def trim(value: Any) -> Any:
     return value.strip().replace("\r\n", "\n") if isinstance(value, str) else value
 
 
+def text_problem(label: str, value: str, max_length: int, allow: str = "") -> str:
+    """Why a text can't be stored and shown; "" when it can."""
+    if len(value) > max_length:
+        return f"{label} is too long: {len(value):,} characters, at most {max_length:,}."
+    # U+FFFD is what is left of bytes that were no text, lone surrogates among them.
+    if any(c == "\ufffd" or (unicodedata.category(c) in ("Cc", "Cs") and c not in allow) for c in value):
+        return f"{label} holds characters that are not text. Delete them or type it again."
+    return ""
+
+
 class PlainText:
     """Text that can be stored and shown: not too long, no control characters, no broken encoding."""
 
@@ -38,12 +48,8 @@ class PlainText:
         self.label, self.max_length, self.allow = label, max_length, allow
 
     def __call__(self, form: BaseForm, field: Field) -> None:
-        value = field.data or ""
-        if len(value) > self.max_length:
-            raise StopValidation(f"{self.label} is too long: {len(value):,} characters, at most {self.max_length:,}.")
-        # U+FFFD is what is left of bytes that were no text, lone surrogates among them.
-        if any(c == "\ufffd" or (unicodedata.category(c) in ("Cc", "Cs") and c not in self.allow) for c in value):
-            raise StopValidation(f"{self.label} holds characters that are not text. Delete them or type it again.")
+        if problem := text_problem(self.label, field.data or "", self.max_length, self.allow):
+            raise StopValidation(problem)
 
 
 Validator = Callable[[Any, Any], None]

@@ -11,6 +11,8 @@ from flask_migrate import downgrade, upgrade
 from sqlalchemy import text
 
 from portal import create_app
+from portal.contacts.field_models import CustomField, FieldType, ListWord
+from portal.contacts.models import Contact
 from portal.extensions import Base, db, utcnow
 from tests.conftest import settings
 
@@ -25,6 +27,11 @@ OF_BEFORE = (
     f" updated_at) VALUES ('{CONTACT}', :a, 'msg_1', :webhook, 'pending', 1, 'automatic', 0, 0, :now, :now)",
 )
 """A delivery about a contact that was deleted since."""
+PRIYA = (
+    "INSERT INTO contact (id, workspace_id, contact_id, subscribe_email, subscribe_sms, subscribe_whatsapp,"
+    " created_time, custom_fields, changed_at) VALUES (:id, :a, :number, true, true, true, :now, :carried, :now)"
+)
+"""A contact with custom fields as they were once: a list of names and values."""
 
 
 @pytest.fixture
@@ -72,8 +79,19 @@ def test_from_the_version_before_they_keep_what_is_there() -> None:
             connection.execute(text(sql), keys)
         for sql in OF_BEFORE:
             connection.execute(text(sql), {**keys, "body": BODY % str(uuid.UUID(CONTACT)).encode()})
+    carried = {"d" * 32: '[{"name": "Size", "value": "L"}]', "e" * 32: "[]"}
+    with db.engine.begin() as connection:
+        for key, fields in carried.items():
+            connection.execute(text(PRIYA), {**keys, "id": key, "number": key, "carried": fields})
     upgrade()
     assert differences() == []
+    with db.session() as session:
+        [size] = session.scalars(db.select(CustomField))
+        values = session.scalars(db.select(Contact.custom_fields).order_by(Contact.contact_id)).all()
+        stages = session.scalars(db.select(ListWord.name).where(ListWord.is_default).order_by(ListWord.name)).all()
+    assert (size.name, size.type, size.workspace_id.hex) == ("Size", FieldType.TEXT, keys["a"])
+    assert values == [{str(size.id): "L"}, {}]
+    assert stages == ["Contact", "Contact", "Medium", "Medium"]
     with db.engine.connect() as connection:
         [kind] = connection.scalars(text("SELECT event_type FROM delivery"))
         mentioned = connection.scalar(text("SELECT count(*) FROM mention WHERE contact_id = :c"), {"c": CONTACT})

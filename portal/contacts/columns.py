@@ -52,6 +52,8 @@ class Column:
     """What the list is ordered by at a click on its head."""
     is_day: bool = False
     """Whether it is kept as the text of a day or time, and not as a time."""
+    has: Callable[[Any, str], Any] | None = None
+    """SQL: a contact has this one of several words; None for tags."""
 
 
 def plain(name: str, label: str, kind: Kind = Kind.TEXT, **more: Any) -> Column:
@@ -72,8 +74,10 @@ def built_in(
         "last_channel": "Last channel",
     }  # fmt: skip
     flags = {
-        "subscribe_email": "Subscribe email", "subscribe_sms": "Subscribe SMS", "subscribe_whatsapp": "Subscribe WhatsApp",
-    }  # fmt: skip
+        "subscribe_email": "Subscribe email",
+        "subscribe_sms": "Subscribe SMS",
+        "subscribe_whatsapp": "Subscribe WhatsApp",
+    }
     times = {
         "last_updated_time": "Last updated", "last_seen_time": "Last seen", "last_connected_time": "Last connected",
         "last_heard_from_time": "Last heard from",

@@ -43,22 +43,24 @@ class Filter:
 
     def holds(self, c: Any) -> ColumnElement[bool]:
         """SQL over a contact: it is so."""
-        if self.column.kind == Kind.TAGS:
+        if self.column.kind == Kind.TAGS and not self.column.has:
             return self._tagged(c)
         value = self.column.value(c)
         if self.operator in WITHOUT_VALUE:
             is_empty = (
                 value.is_(None) if self.column.kind in (Kind.DATE, Kind.NUMBER) else or_(value.is_(None), value == "")
             )
-            return is_empty if self.operator == EMPTY else ~is_empty
+            found: ColumnElement[bool] = is_empty if self.operator == EMPTY else ~is_empty
+            return found
         if self.column.kind == Kind.DATE:
             return self._dated(value)
-        return self._compared(value)
+        compared: ColumnElement[bool] = self._compared(value)
+        return compared
 
     def few(self, workspace_id: Any) -> Select[Any] | None:
         """The ids of the contacts of which an index knows that it may be so; None where it takes a look at each."""
         mine = select(Contact.id).where(Contact.workspace_id == workspace_id)
-        if self.column.kind == Kind.TAGS and self.operator == "is":
+        if self.column.kind == Kind.TAGS and self.operator == "is" and not self.column.has:
             return mine.join(contact_tag).where(contact_tag.c.tag_id == own_id(self.value))
         if not self.column.key or self.operator not in ("is", "on", "before", "after"):
             return None
@@ -84,6 +86,9 @@ class Filter:
         return at.date().isoformat() if self.column.is_day else literal(at, UTCDateTime())
 
     def _compared(self, value: Any) -> Any:
+        if self.column.has:
+            has = self.column.has(value, self.value)
+            return has if self.operator == "is" else or_(value.is_(None), ~has)
         if self.column.kind == Kind.FLAG:
             return value.is_(True) if self.value == "yes" else or_(value.is_(False), value.is_(None))
         if self.column.kind == Kind.NUMBER:

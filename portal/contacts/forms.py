@@ -1,36 +1,41 @@
 """The forms of contacts and tags. Field names are the contact's attributes, labels are what the screen says."""
 
-import re
-from collections.abc import Sequence
-from typing import Any
-from urllib.parse import urlsplit
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
 
 from wtforms import BooleanField, SelectField
 from wtforms.validators import InputRequired, Optional, Regexp, StopValidation, ValidationError
 
 from ..accounts.forms import EMAIL
 from ..fields import Form, long_text, text
+from .field_forms import attribute, initial, input_of, typed
+from .field_models import CustomField
+from .field_values import PHONE as PHONE_PATTERN
+from .field_values import is_web_address
 from .models import Contact, Tag
-from .service import DEFAULTS
 
-LEAD_STAGES = ("Lead", "Contact", "Prospect", "Customer", "Former customer")
-PRIORITIES = ("Low", "Medium", "High")
 MAX_TAGS, MAX_TAG_NAME = 50, 50
-PHONE = Regexp(
-    r"(?=\D*[0-9])\+?[0-9\s().\-/]+\Z", message="Use digits, spaces and + ( ) - . / only, such as +34 600 112 233."
-)
+PHONE = Regexp(PHONE_PATTERN, message="Use digits, spaces and + ( ) - . / only, such as +34 600 112 233.")
 COLOR = Regexp(r"#[0-9A-Fa-f]{6}\Z", message="Choose a colour, written as #RRGGBB.")
 
 
 def web_address(_form: Any, field: Any) -> None:
     """A validator: an address that a browser can load a picture from."""
-    try:
-        parts = urlsplit(field.data)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and not re.search(r"\s", field.data)
-    except ValueError:
-        usable = False
-    if not usable:
+    if not is_web_address(field.data):
         raise StopValidation("Give the address of a picture that starts with http:// or https://.")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a workspace's forms choose from: people by their ids, words of the lists and what a new contact gets."""
+
+    people: Mapping[str, str]
+    tags: Sequence[Tag]
+    stages: Sequence[str]
+    priorities: Sequence[str]
+    defaults: Mapping[str, str]
+    fields: Sequence[CustomField]
 
 
 def choice(label: str, words: Sequence[str] = (), **options: Any) -> SelectField:
@@ -48,8 +53,8 @@ class ContactForm(Form):
     email = text("Email", 254, Optional(), EMAIL, render_kw={"type": "email"})
     phone_number = text("Phone number", 40, Optional(), PHONE, render_kw={"type": "tel"})
     owner = choice("Owner")
-    lead_stage = choice("Lead stage", LEAD_STAGES, default=DEFAULTS["lead_stage"])
-    priority = choice("Priority", PRIORITIES, default=DEFAULTS["priority"])
+    lead_stage = choice("Lead stage")
+    priority = choice("Priority")
     language = text("Language", 50)
     tag_names = text("Tags", MAX_TAGS * (MAX_TAG_NAME + 2), name="tags", description="Separate them by commas.")
     avatar_url = text("Avatar", 2000, Optional(), web_address, description="The address of a picture.")
@@ -69,12 +74,32 @@ class ContactForm(Form):
     subscribe_whatsapp = BooleanField("Subscribe WhatsApp", default=True)
     notes = long_text("Notes", 10_000, render_kw={"rows": 4})
 
-    def __init__(self, people: Sequence[tuple[str, str]], tags: Sequence[Tag], contact: Contact | None = None) -> None:
-        """`people` are (id, name) of those who may own it, `tags` are those that there are."""
-        carried = [tag.name for tag in contact.tags] if contact else []
-        super().__init__(obj=contact, data={"tag_names": ", ".join(carried)})
-        self.owner.choices = [("", "Nobody"), *people]
-        self.known_tags = [tag.name for tag in tags]
+    @classmethod
+    def of(cls, known: Known, contact: Contact | None = None) -> Self:
+        """The form with the workspace's own fields; of a contact that exists it says what the contact says."""
+        carried = contact.custom_fields if contact else {}
+        own = {
+            attribute(field): input_of(field, carried.get(str(field.id))) for field in known.fields if field.is_visible
+        }
+        made: Self = type(cls.__name__, (cls,), own)(known, contact)
+        return made
+
+    def __init__(self, known: Known, contact: Contact | None = None) -> None:
+        """Use `of`."""
+        self.carried = contact.custom_fields if contact else {}
+        self.own_fields = {attribute(field): field for field in known.fields if field.is_visible}
+        data = {name: initial(field, self.carried.get(str(field.id))) for name, field in self.own_fields.items()}
+        data["tag_names"] = ", ".join(tag.name for tag in contact.tags) if contact else ""
+        super().__init__(obj=contact, data={**known.defaults, **data})
+        self.owner.choices = [("", "Nobody"), *known.people.items()]
+        self.lead_stage.choices = _with(known.stages, contact.lead_stage or "" if contact else None)
+        self.priority.choices = _with(known.priorities, contact.priority or "" if contact else None)
+        self.known_tags = [tag.name for tag in known.tags]
+
+    def keep_only(self, names: Collection[str]) -> None:
+        """Leave all other fields out: the form of one group."""
+        for name in set(self._fields) - set(names) - {"csrf_token"}:
+            del self[name]
 
     @property
     def suggestions(self) -> list[str]:
@@ -93,9 +118,13 @@ class ContactForm(Form):
 
     @property
     def values(self) -> dict[str, Any]:
-        """What was typed, by the contact's attributes; blanks are ""."""
+        """What was typed, by the contact's attributes; blanks are "". Only of a form that is valid."""
         values = {field.short_name: field.data for field in self if field.short_name in Contact.__table__.columns}
-        return values | {"tags": self.names}
+        if "tag_names" in self:
+            values["tags"] = self.names
+        own = {str(field.id): (field, self[name].data) for name, field in self.own_fields.items() if name in self}
+        values["custom_fields"] = {key: typed(field, data, self.carried.get(key)) for key, (field, data) in own.items()}
+        return values
 
     def validate_tag_names(self, _field: Any) -> None:
         """Tags are few and short."""
@@ -103,6 +132,12 @@ class ContactForm(Form):
             raise ValidationError(f"A contact carries at most {MAX_TAGS} tags.")
         if too_long := next((name for name in self.names if len(name) > MAX_TAG_NAME), None):
             raise ValidationError(f"A tag has at most {MAX_TAG_NAME} characters: {too_long[:MAX_TAG_NAME]}… has more.")
+
+
+def _with(words: Sequence[str], carried: str | None) -> list[tuple[str, str]]:
+    """The words to choose from, and the one that a contact carries although it is no word of the list (any more)."""
+    extra = [(carried, carried or "–")] if carried is not None and carried not in words else []
+    return [*extra, *((word, word) for word in words)]
 
 
 class NewContactForm(ContactForm):

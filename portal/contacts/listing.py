@@ -37,14 +37,14 @@ ORDERS = {
     "name": "name_key", "email": "email_key", "company": "company_key", "stage": "stage_key", "created": "created_time",
     "changed": "changed_at",
 }  # fmt: skip
-"""What the list can be ordered by, and the column that it is kept in; never NULL, which stands on no side of an edge."""
+"""What the list can be ordered by, and the column that it is kept in."""
 TIMES = ("created", "changed")
 NEWEST = "-changed"
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the address asks for: a search, filters, an order ("-" in front: descending), and after or before which row."""
+    """What the address asks for: a search, filters, an order ("-" in front: descending), after or before which row."""
 
     q: str = ""
     filters: tuple[Filter, ...] = ()
@@ -114,7 +114,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows of the list, how many match (or more, `has_more`), and the `before` and `after` of its neighbours' addresses.
+    """Rows of the list, how many match (or more: `has_more`), and `before` and `after` of its neighbours' addresses.
 
     `is_cut` says that looking stopped before the page was full: "Next" goes on from there.
     """

@@ -14,7 +14,9 @@ from ..accounts.models import Membership, User
 from ..extensions import db, is_sqlite, utcnow
 from ..webhooks.batches import News, publish_many
 from ..webhooks.models import EventType
-from . import service, tagging, trash
+from . import lists, service, tagging, trash
+from .custom_fields import fields_of, merged
+from .field_models import CustomField
 from .keys import keys_of
 from .list_models import TrashedContact
 from .models import Contact, Tag, contact_tag
@@ -41,7 +43,7 @@ def create_many(workspace_id: uuid.UUID, rows: Sequence[Mapping[str, Any]], acto
     What is returned is not in the session: read it, and load what you want to change.
     """
     drafts = _drafts(workspace_id, rows)
-    made = _write(drafts, actor)
+    made = _write(workspace_id, drafts, actor)
     return [draft if draft.id in made else None for draft in drafts]
 
 
@@ -50,17 +52,17 @@ def update_many(workspace_id: uuid.UUID, ids: Collection[uuid.UUID], revise: Rev
 
     Those about whom nothing really changes are left alone, and nothing is sent about them.
     """
-    contacts = locked(workspace_id, ids)
-    wanted = {contact.id: _wanted(contact, dict(revise(contact))) for contact in contacts}
+    contacts, fields = locked(workspace_id, ids), fields_of(workspace_id)
+    wanted = {contact.id: _wanted(contact, dict(revise(contact)), fields) for contact in contacts}
     tags = _tags(workspace_id, wanted.values())
     names = owner_names(workspace_id, (owner for one in contacts for owner in (one.owner, wanted[one.id].get("owner"))))
     outcome, news = Outcome(gone=missing(ids, contacts)), []
     for contact in contacts:
-        before = contact_payload(contact, names.get(contact.owner or ""))
+        before = contact_payload(contact, names.get(contact.owner or ""), fields)
         if not _change(contact, wanted[contact.id], tags):
             outcome.unchanged.append(contact.id)
             continue
-        after = contact_payload(contact, names.get(contact.owner or ""))
+        after = contact_payload(contact, names.get(contact.owner or ""), fields)
         changes = service.changes_of(before, after)
         is_known = changes.keys().isdisjoint(service.KNOWN_BY)
         news.append(News(service.about(contact, changes, is_known), encoded(after)))
@@ -91,7 +93,7 @@ def restore_many(workspace_id: uuid.UUID, ids: Collection[uuid.UUID], actor: str
     trashed = trash.locked(workspace_id, ids)
     tags = _tags_back(workspace_id, trashed)
     drafts = [Contact(**trash.facts_of(one), tags=[tags[tag["id"]] for tag in one.tags]) for one in trashed]
-    made = _write(drafts, actor)
+    made = _write(workspace_id, drafts, actor)
     trash.forget(made)
     found = [one.id for one in trashed]
     stay = [key for key in found if key not in made]
@@ -125,15 +127,16 @@ def _publish(workspace_id: uuid.UUID, event_type: EventType, news: Sequence[News
 
 def _drafts(workspace_id: uuid.UUID, rows: Sequence[Mapping[str, Any]]) -> list[Contact]:
     """Contacts that are in no session yet, with all that a row of theirs holds."""
-    now = utcnow()
-    tags = _tags(workspace_id, rows)
+    now, tags, fields = utcnow(), _tags(workspace_id, rows), fields_of(workspace_id)
+    defaults = lists.defaults(workspace_id)
     always = {"workspace_id": workspace_id, "created_time": now, "changed_at": now}
-    return [_draft({**row, **always}, tags) for row in rows]
+    return [_draft({**defaults, **row, **always}, tags, fields) for row in rows]
 
 
-def _draft(row: dict[str, Any], tags: Mapping[str, Tag]) -> Contact:
-    values = service.DEFAULTS | {name: None if value == "" else value for name, value in row.items()}
+def _draft(row: dict[str, Any], tags: Mapping[str, Tag], fields: Sequence[CustomField]) -> Contact:
+    values = {name: None if value == "" else value for name, value in row.items()}
     values["tags"] = _by_name(tags, values.get("tags") or ())
+    values["custom_fields"] = merged({}, values.get("custom_fields") or {}, fields)
     for column in TABLE.columns:
         if column.default is not None and column.name not in values:
             made: Any = column.default
@@ -141,20 +144,18 @@ def _draft(row: dict[str, Any], tags: Mapping[str, Tag]) -> Contact:
     return Contact(**values)
 
 
-def _write(drafts: Sequence[Contact], actor: str) -> set[uuid.UUID]:
-    """Write contacts with their tags and tell of them. Returns the ids of those made: the others' contact IDs are
+def _write(workspace_id: uuid.UUID, drafts: Sequence[Contact], actor: str) -> set[uuid.UUID]:
+    """Write contacts with their tags, and tell of them. Returns the ids of those made: the others' contact IDs are
     taken."""
     made = _insert(drafts)
     there = [draft for draft in drafts if draft.id in made]
     links = [{"contact_id": one.id, "tag_id": tag.id} for one in there for tag in one.tags]
     if links:
         db.session.execute(insert(contact_tag), links)
-    if there:
-        space = there[0].workspace_id
-        names = owner_names(space, (one.owner for one in there))
-        payloads = [contact_payload(one, names.get(one.owner or "")) for one in there]
-        news = [News(service.about(one, {}), encoded(item)) for one, item in zip(there, payloads, strict=True)]
-        _publish(space, EventType.CREATED, news, actor)
+    names, fields = owner_names(workspace_id, (one.owner for one in there)), fields_of(workspace_id)
+    payloads = [contact_payload(one, names.get(one.owner or ""), fields) for one in there]
+    news = [News(service.about(one, {}), encoded(said)) for one, said in zip(there, payloads, strict=True)]
+    _publish(workspace_id, EventType.CREATED, news, actor)
     return made
 
 
@@ -177,9 +178,11 @@ def _insert(drafts: Sequence[Contact]) -> set[uuid.UUID]:
     return made
 
 
-def _wanted(contact: Contact, values: dict[str, Any]) -> dict[str, Any]:
+def _wanted(contact: Contact, values: dict[str, Any], fields: Sequence[CustomField]) -> dict[str, Any]:
     """What of it really differs from what the contact says."""
     real = {}
+    if "custom_fields" in values:
+        values["custom_fields"] = merged(contact.custom_fields, values["custom_fields"], fields)
     for name, value in values.items():
         if name == "tags" or service.known(value) != service.known(getattr(contact, name)):
             real[name] = service.blank(name) if value == "" else value

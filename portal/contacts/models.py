@@ -5,10 +5,14 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import JSON, Boolean, Column, ForeignKey, Index, String, Table, Text, UniqueConstraint, event
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..extensions import Base, utcnow
 from .keys import keys_of
+
+CUSTOM_FIELDS = JSON().with_variant(JSONB(), "postgresql")
+"""Of PostgreSQL's two kinds the one that can be searched, compared and changed in place."""
 
 contact_tag = Table(
     "contact_tag",
@@ -85,7 +89,8 @@ class Contact(Base):
     last_seen_time: Mapped[datetime | None]
     last_connected_time: Mapped[datetime | None]
     last_heard_from_time: Mapped[datetime | None]
-    custom_fields: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
+    custom_fields: Mapped[dict[str, Any]] = mapped_column(CUSTOM_FIELDS, default=dict)
+    """Values by the id of their field; what is blank is left out."""
     changed_at: Mapped[datetime] = mapped_column(default=utcnow)
     """Created or last updated: what the list sorts by without a function in the index."""
     name_key: Mapped[str] = mapped_column(String(100), default="")

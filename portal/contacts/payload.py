@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ..webhooks.models import EventType
+from .custom_fields import in_payload
+from .field_models import CustomField
 from .models import Contact, Tag
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -56,11 +58,12 @@ SAMPLE_ID = uuid.UUID("00000000-0000-4000-8000-000000000000")
 """No contact ever gets it: random ids don't come out like this."""
 
 
-def contact_payload(contact: Contact, owner_name: str | None) -> dict[str, Any]:
-    """The contact as receivers see it: the 36 keys in their order."""
+def contact_payload(contact: Contact, owner_name: str | None, fields: Sequence[CustomField]) -> dict[str, Any]:
+    """The contact as receivers see it: the 36 keys in their order. `fields` are its workspace's custom fields."""
     values = {key: _value(getattr(contact, column, None)) for key, column in COLUMNS.items()}
     values["ownerName"] = owner_name
     values["tags"] = _tags(contact.tags)
+    values["customFields"] = in_payload(contact.custom_fields, fields)
     return values
 
 
@@ -84,14 +87,14 @@ def sample() -> dict[EventType, bytes]:
     """A realistic body of each event type, about a contact that does not exist."""
     person = Contact(
         id=SAMPLE_ID, first_name="Allen", last_name="Ji", email="allen@acme.example", phone_number="12345678",
-        contact_id="987654321", lead_stage="Contact", priority="Medium", custom_fields=[],
+        contact_id="987654321", lead_stage="Contact", priority="Medium", custom_fields={},
         subscribe_email=True, subscribe_sms=True, subscribe_whatsapp=True, created_time=EPOCH + timedelta(days=20_000),
     )  # fmt: skip
-    created = body(EventType.CREATED, [contact_payload(person, None)])
+    created = body(EventType.CREATED, [contact_payload(person, None, ())])
     person.tags = [Tag(id=SAMPLE_ID, name="Software", color="#DB4B4B")]
     person.company_name, person.job_title, person.city = "Acme", "", ""
     person.last_updated_time = EPOCH + timedelta(days=20_001)
-    updated = body(EventType.UPDATED, [contact_payload(person, None)])
+    updated = body(EventType.UPDATED, [contact_payload(person, None, ())])
     deleted = body(EventType.DELETED, [str(SAMPLE_ID)])
     return {EventType.CREATED: created, EventType.UPDATED: updated, EventType.DELETED: deleted}
 

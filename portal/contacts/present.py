@@ -8,6 +8,7 @@ from sqlalchemy import select
 from ..accounts.models import Membership, User
 from ..extensions import db
 from ..webhooks.present import Payload, Source
+from .custom_fields import fields_of
 from .models import Contact
 from .payload import KEYS, contact_payload
 from .timeline import LABELS
@@ -34,7 +35,8 @@ def payloads(workspace_id: uuid.UUID, ids: Collection[uuid.UUID]) -> dict[uuid.U
     query = select(Contact).where(Contact.workspace_id == workspace_id, Contact.id.in_(ids))
     contacts = db.session.scalars(query).all()
     names = _names(workspace_id, {uuid.UUID(contact.owner) for contact in contacts if contact.owner})
-    return {contact.id: contact_payload(contact, names.get(contact.owner or "")) for contact in contacts}
+    fields = fields_of(workspace_id)
+    return {contact.id: contact_payload(contact, names.get(contact.owner or ""), fields) for contact in contacts}
 
 
 def _names(workspace_id: uuid.UUID, people: Collection[uuid.UUID]) -> dict[str, str]:

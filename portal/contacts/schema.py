@@ -3,6 +3,7 @@
 from typing import Any
 
 from ..webhooks.models import EventType
+from .field_models import FieldType
 from .payload import KEYS
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -26,6 +27,23 @@ TAG: Schema = {
         "color": {"type": "string", "pattern": "^#[0-9A-F]{6}$"},
     },
     "required": ["id", "name", "color"],
+    "additionalProperties": False,
+}
+
+CUSTOM_FIELD: Schema = {
+    "type": "object",
+    "properties": {
+        "id": ID,
+        "name": {"type": "string", "minLength": 1},
+        "type": {"enum": [kind.value for kind in FieldType]},
+        "value": {
+            "type": ["string", "number", "boolean", "array"],
+            "items": {"type": "string", "minLength": 1},
+            "minItems": 1,
+            "minLength": 1,
+        },
+    },
+    "required": ["id", "name", "type", "value"],
     "additionalProperties": False,
 }
 
@@ -68,7 +86,10 @@ FIELDS: dict[str, tuple[Schema, str]] = {
     "lastSeenTime": (TIME, "When the contact was last online."),
     "lastConnectedTime": (TIME, "When the contact last connected."),
     "lastHeardFromTime": (TIME, "When the contact last wrote."),
-    "customFields": ({"type": "array", "items": {"type": "object"}}, "Fields of your own; empty when there are none."),
+    "customFields": (
+        {"type": "array", "items": CUSTOM_FIELD},
+        "Fields of your own that have a value, each with an id, a name, a type and a value; empty when there are none.",
+    ),
 }
 """Key to its schema and its meaning."""
 

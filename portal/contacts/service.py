@@ -12,7 +12,8 @@ from ..accounts.models import Membership, User
 from ..extensions import db, utcnow
 from ..webhooks.models import EventType
 from ..webhooks.publisher import About, publish
-from . import tagging, trash
+from . import lists, tagging, trash
+from .custom_fields import fields_of, merged
 from .models import Contact, Tag
 from .payload import KEYS, body, contact_payload
 
@@ -25,9 +26,6 @@ MAIN_GROUP = frozenset(
 """What becomes "" and not null when an edit leaves it blank (source: the contract)."""
 CREATE_TRIES = 20
 """Made-up contact IDs are tried until one is free; with a million contacts already each is free in 99.9%."""
-DEFAULTS = {"lead_stage": "Contact", "priority": "Medium"}
-"""Of a contact that a person makes."""
-
 KNOWN_BY = ("firstName", "lastName", "email", "phoneNumber", "contactId", "companyName")
 """What people look for a contact by."""
 
@@ -43,41 +41,47 @@ class ContactGone(Exception):  # noqa: N818  likewise
 def create(workspace_id: uuid.UUID, values: Mapping[str, Any], actor: str) -> Contact:
     """Make a contact. `values` maps attributes to what was typed, "tags" to names; a contact ID is made up if blank.
 
-    Raises ContactIdTaken.
+    "custom_fields" maps ids of fields to values as `field_values.parse` gives them. Stage and priority, where they
+    are not given, are the workspace's defaults. Raises ContactIdTaken.
     """
-    now = utcnow()
-    wanted = DEFAULTS | {name: None if value == "" else value for name, value in values.items()}
+    now, fields = utcnow(), fields_of(workspace_id)
+    wanted = {name: None if value == "" else value for name, value in values.items()}
+    if not {"lead_stage", "priority"} <= wanted.keys():
+        wanted = lists.defaults(workspace_id) | wanted
     wanted["tags"] = tagging.named(workspace_id, wanted.get("tags") or ())
+    wanted["custom_fields"] = merged({}, wanted.get("custom_fields") or {}, fields)
     wanted |= {"workspace_id": workspace_id, "created_time": now, "changed_at": now}
     contact = _insert(wanted)
-    _publish(EventType.CREATED, contact, [contact_payload(contact, _owner_name(contact))], {}, actor)
+    _publish(EventType.CREATED, contact, [contact_payload(contact, _owner_name(contact), fields)], {}, actor)
     return contact
 
 
 def update(workspace_id: uuid.UUID, contact_id: uuid.UUID, values: Mapping[str, Any], actor: str) -> bool:
     """Change a contact. False, with nothing touched and nothing sent, when the values say what it says already.
 
-    Raises ContactGone.
+    Of "custom_fields" those that are not named stay as they are; None takes a value away. Raises ContactGone.
     """
-    contact = _locked(workspace_id, contact_id)
+    contact, fields = locked(workspace_id, contact_id), fields_of(workspace_id)
     wanted = {name: blank(name) if value == "" else value for name, value in values.items() if name != "tags"}
+    if "custom_fields" in values:
+        wanted["custom_fields"] = merged(contact.custom_fields, values["custom_fields"], fields)
     tags = tagging.named(workspace_id, values["tags"]) if "tags" in values else contact.tags
     if not differs(contact, wanted, tags):
         return False
-    before = contact_payload(contact, _owner_name(contact))
+    before = contact_payload(contact, _owner_name(contact), fields)
     for name, value in wanted.items():
         setattr(contact, name, value)
     contact.tags = tags
     contact.last_updated_time = contact.changed_at = utcnow()
     db.session.flush()
-    after = contact_payload(contact, _owner_name(contact))
+    after = contact_payload(contact, _owner_name(contact), fields)
     _publish(EventType.UPDATED, contact, [after], changes_of(before, after), actor)
     return True
 
 
 def delete(workspace_id: uuid.UUID, contact_id: uuid.UUID, actor: str) -> Contact:
     """Move a contact to the trash; what was sent about it stays in the log. Returns what it was. Raises ContactGone."""
-    contact = _locked(workspace_id, contact_id)
+    contact = locked(workspace_id, contact_id)
     trash.keep([contact], actor)
     db.session.delete(contact)
     db.session.flush()
@@ -98,7 +102,7 @@ def made_up_number() -> str:
     return str(secrets.randbelow(900_000_000) + 100_000_000)
 
 
-def _locked(workspace_id: uuid.UUID, contact_id: uuid.UUID) -> Contact:
+def locked(workspace_id: uuid.UUID, contact_id: uuid.UUID) -> Contact:
     """The contact as it is now and stays until the commit (on SQLite the transaction is the lock)."""
     query = select(Contact).where(Contact.workspace_id == workspace_id, Contact.id == contact_id)
     fresh = query.with_for_update().execution_options(populate_existing=True)
@@ -137,7 +141,11 @@ def differs(contact: Contact, wanted: Mapping[str, Any], tags: Iterable[Tag]) ->
 def changes_of(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, list[Any]]:
     """Payload key to [old, new] of what really changed."""
     keys = [key for key in KEYS if key != "lastUpdatedTime" and known(before[key]) != known(after[key])]
-    return {key: [before[key], after[key]] for key in keys}
+    changes = {key: [before[key], after[key]] for key in keys}
+    if "customFields" in changes:  # only those that differ: the rest says nothing about the change
+        old, new = changes["customFields"]
+        changes["customFields"] = [[one for one in old if one not in new], [one for one in new if one not in old]]
+    return changes
 
 
 def known(value: Any) -> Any:

@@ -49,6 +49,8 @@ def changes(of: Mapping[str, list[Any]]) -> Iterator[Change]:
     for key, (old, new) in of.items():
         if key == "tags":
             yield from _tags(old or [], new or [])
+        elif key == "customFields":
+            yield from _custom(old or [], new or [])
         elif key in LABELS:
             yield Change(f"changed {LABELS[key]}", _text(old), _text(new))
 
@@ -59,8 +61,16 @@ def _tags(old: list[dict[str, str]], new: list[dict[str, str]]) -> Iterator[Chan
     yield from (Change(f"removed tag {name}") for key, name in before.items() if key not in after)
 
 
+def _custom(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> Iterator[Change]:
+    """Each field by the name that it had then."""
+    before, after = ({one["id"]: one for one in side} for side in (old, new))
+    for key, field in (before | after).items():
+        sides = [side[key]["value"] if key in side else None for side in (before, after)]
+        yield Change(f"changed {field['name']}", *map(_text, sides))
+
+
 def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
-    text = value or ""
+    text = ", ".join(value) if isinstance(value, list) else "" if value is None else str(value)
     return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…"

@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import DateTime, Select, Uuid, delete, insert, select
+from sqlalchemy import DateTime, Select, Uuid, delete, insert, literal, select, tuple_
 
-from ..extensions import db, utcnow
+from ..extensions import UTCDateTime, db, utcnow
 from .list_models import TrashedContact
 from .models import Contact
 
@@ -27,6 +27,22 @@ def keep(contacts: Sequence[Contact], actor: str, deletion_id: uuid.UUID | None 
 def kept(query: Select[Any]) -> Select[Any]:
     """Of a SELECT of trashed contacts, those that can still be restored."""
     return query.where(TrashedContact.deleted_at > utcnow() - KEPT)
+
+
+def listed(own: Select[Any], before: str, count: int) -> tuple[Sequence[TrashedContact], str]:
+    """The next of the workspace's, the latest deleted first, and the place that the following page begins behind."""
+    query = kept(own)
+    at, _, key = before.partition("_")
+    try:
+        here = tuple_(literal(datetime.fromisoformat(at), UTCDateTime()), literal(uuid.UUID(key), Uuid()))
+        query = query.where(tuple_(TrashedContact.deleted_at, TrashedContact.id) < here)
+    except ValueError:
+        pass  # no place: the top
+    rows = db.session.scalars(
+        query.order_by(TrashedContact.deleted_at.desc(), TrashedContact.id.desc()).limit(count + 1)
+    ).all()
+    last = rows[count - 1] if len(rows) > count else None
+    return rows[:count], f"{last.deleted_at.isoformat()}_{last.id}" if last else ""
 
 
 def locked(workspace_id: uuid.UUID, ids: Collection[uuid.UUID]) -> list[TrashedContact]:

@@ -4,43 +4,39 @@ from collections.abc import Callable
 from functools import partial
 from uuid import UUID
 
-from flask import Blueprint, abort, request, url_for
+from flask import Blueprint, abort, url_for
 from werkzeug.wrappers import Response
 
-from ..accounts.service import members, own, own_or_404, person, workspace
+from ..accounts.service import members, own_or_404, person, workspace
 from ..extensions import db
 from ..web import go, page, say
 from ..webhooks import live
 from ..webhooks.live import Live
 from ..webhooks.models import EventType, Status
 from ..webhooks.publisher import forecast, history_of
-from . import listing, service, tagging
-from .forms import ContactForm, NewContactForm, TagForm
-from .listing import Asked
+from . import duplicates, lists, service, tagging
+from .custom_fields import fields_of
+from .field_models import WordKind
+from .forms import ContactForm, Known, NewContactForm, TagForm
+from .list_views import show_list
 from .models import Contact, Tag
 from .timeline import changes
 
 blueprint = Blueprint("contacts", __name__)
 
 FAILED = 422
-COLUMNS = {"name": "Name", "company": "Company", "stage": "Stage", "created": "Created", "changed": "Changed"}
 
 
 @blueprint.get("/contacts")
 def index() -> Response:
-    """The list: search as you type, order, pages."""
-    asked = Asked.of(request.args)
-    found = listing.find(own(Contact), asked)
-    return page(
-        "contacts/index.html", "contacts/_list.html",
-        asked=asked, found=found, columns=COLUMNS, owners=_people(), page_size=listing.PAGE,
-    )  # fmt: skip
+    """The list: search as you type, filters, order, pages."""
+    return show_list()
 
 
 @blueprint.route("/contacts/new", methods=["GET", "POST"])
 def new() -> Response:
     """The form of a new contact."""
-    form = NewContactForm(list(_people().items()), tagging.tags_of(workspace().id))
+    form = NewContactForm.of(_known())
     if not form.validate_on_submit():
         return _form_page(form, None)
     try:
@@ -68,7 +64,7 @@ def show(contact_id: UUID) -> Response | tuple[str, int]:
     return page(
         "contacts/show.html", "contacts/_timeline.html",
         contact=contact, owner=_people().get(contact.owner or ""), history=history, changes=changes, part=part,
-        told=forecast(workspace().id, EventType.DELETED),
+        told=forecast(workspace().id, EventType.DELETED), duplicates=duplicates.like(contact),
     )  # fmt: skip
 
 
@@ -76,7 +72,7 @@ def show(contact_id: UUID) -> Response | tuple[str, int]:
 def edit(contact_id: UUID) -> Response:
     """The form of a contact that exists."""
     contact = own_or_404(Contact, contact_id)
-    form = ContactForm(list(_people().items()), tagging.tags_of(workspace().id), contact)
+    form = ContactForm.of(_known(), contact)
     if not form.validate_on_submit():
         return _form_page(form, contact)
     try:
@@ -132,6 +128,13 @@ def delete_tag(tag_id: UUID) -> Response:
 def _people() -> dict[str, str]:
     """Who may own contacts: the members' names by their ids."""
     return {str(member.user_id): member.user.name for member in members(workspace().id)}
+
+
+def _known() -> Known:
+    """What the workspace's forms choose from."""
+    key = workspace().id
+    stages, priorities = ([word.name for word in lists.words_of(key, kind)] for kind in WordKind)
+    return Known(_people(), tagging.tags_of(key), stages, priorities, lists.defaults(key), fields_of(key))
 
 
 def _sent(event_type: EventType) -> str:

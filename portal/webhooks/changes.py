@@ -110,6 +110,8 @@ def _rows(pairs: Mapping[str, Any], labels: Labels) -> Iterable[Row]:
             continue
         if key == "tags":
             yield Row(labels.get(key, key), *_tags(left, right))
+        elif key == "customFields" and (fields := _fields(left, right)):
+            yield from (Row(name, _value(key, before), _value(key, after)) for name, before, after in fields)
         else:
             yield Row(labels.get(key, key), _value(key, left), _value(key, right))
 
@@ -123,7 +125,23 @@ def _tags(left: Any, right: Any) -> tuple[Value, Value]:
     return Value(tags=removed), Value(tags=added)
 
 
+def _fields(left: Any, right: Any) -> list[tuple[str, Any, Any]]:
+    """Custom fields one by one, by the name that they had last; nothing if a side is no list of such."""
+    try:
+        before, after = (
+            {str(one["id"]): (str(one["name"]), one["value"]) for one in side or ()} for side in (left, right)
+        )
+    except (TypeError, KeyError):
+        return []
+    nothing = ("", None)
+    return [
+        (name, before.get(key, nothing)[1], after.get(key, nothing)[1]) for key, (name, _) in (before | after).items()
+    ]
+
+
 def _value(key: str, value: Any) -> Value:
+    if isinstance(value, list) and all(isinstance(word, str) for word in value):
+        return Value(", ".join(value))
     if isinstance(value, bool):
         return Value("on" if value else "off")
     if _is_blank(value):

@@ -25,17 +25,17 @@ ALLEN = uuid.UUID("392A0465-FC1B-4820-ABC7-E96CB5D98774")
 def allen() -> Contact:
     return Contact(
         id=ALLEN, first_name="Allen", contact_id="987654321", owner="", subscribe_email=True, subscribe_sms=True,
-        subscribe_whatsapp=False, created_time=datetime(2024, 11, 6, 7, 23, 50, tzinfo=UTC), custom_fields=[],
+        subscribe_whatsapp=False, created_time=datetime(2024, 11, 6, 7, 23, 50, tzinfo=UTC), custom_fields={},
     )  # fmt: skip
 
 
 def test_a_contact_has_the_36_keys_in_their_order(allen: Contact) -> None:
     assert len(KEYS) == 36
-    assert list(contact_payload(allen, None)) == KEYS
+    assert list(contact_payload(allen, None, ())) == KEYS
 
 
 def test_ids_and_times_are_strings_and_flags_are_booleans(allen: Contact) -> None:
-    payload = contact_payload(allen, "Jon Park")
+    payload = contact_payload(allen, "Jon Park", ())
     assert payload["id"] == "392a0465-fc1b-4820-abc7-e96cb5d98774"
     assert payload["contactId"] == "987654321"
     assert payload["createdTime"] == "1730877830000"
@@ -45,11 +45,11 @@ def test_ids_and_times_are_strings_and_flags_are_booleans(allen: Contact) -> Non
 
 def test_milliseconds_are_cut_and_never_rounded_up(allen: Contact) -> None:
     allen.last_seen_time = datetime(2024, 11, 6, 7, 23, 50, 999_999, tzinfo=UTC)
-    assert contact_payload(allen, None)["lastSeenTime"] == "1730877830999"
+    assert contact_payload(allen, None, ())["lastSeenTime"] == "1730877830999"
 
 
 def test_what_is_unset_is_null_and_what_is_empty_stays_empty(allen: Contact) -> None:
-    payload = contact_payload(allen, None)
+    payload = contact_payload(allen, None, ())
     assert payload["owner"] == ""
     unset = [key for key, value in payload.items() if value is None]
     set_here = {"id", "firstName", "contactId", "owner", "createdTime", "customFields"}
@@ -58,9 +58,9 @@ def test_what_is_unset_is_null_and_what_is_empty_stays_empty(allen: Contact) -> 
 
 
 def test_tags_are_null_or_a_list_by_name(allen: Contact) -> None:
-    assert contact_payload(allen, None)["tags"] is None
+    assert contact_payload(allen, None, ())["tags"] is None
     allen.tags = [Tag(id=ALLEN, name="software", color="#DB4B4B"), Tag(id=SAMPLE_ID, name="IT", color="#F0B20A")]
-    assert contact_payload(allen, None)["tags"] == [
+    assert contact_payload(allen, None, ())["tags"] == [
         {"id": str(SAMPLE_ID), "name": "IT", "color": "#F0B20A"},
         {"id": str(ALLEN), "name": "software", "color": "#DB4B4B"},
     ]
