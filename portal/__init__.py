@@ -10,9 +10,10 @@ from whitenoise import WhiteNoise
 
 from . import cli, config, health, jobs, overview, web
 from .accounts import views as accounts
+from .contacts import bulk_views as contact_bulk
 from .contacts import definition_views as definitions
+from .contacts import duplicate_views, list_views, payload, present
 from .contacts import export_views as exports
-from .contacts import payload, present
 from .contacts import views as contacts
 from .docs import views as docs
 from .extensions import csrf, db, limiter, login, migrate
@@ -51,6 +52,9 @@ def create_app(settings: Mapping[str, Any] | None = None) -> Flask:
         accounts,
         contacts,
         definitions,
+        list_views,
+        contact_bulk,
+        duplicate_views,
         exports,
         imports,
         trying,

@@ -24,8 +24,9 @@ from rq.timeouts import TimerDeathPenalty
 QUEUE = "portal"
 DRAIN, BULK = "portal.webhooks.tasks.drain", "portal.webhooks.bulk.work"
 ALARMS, MAIL = "portal.webhooks.alarms.look", "portal.mail.post"
+CONTACTS, TRASH = "portal.contacts.bulk.work", "portal.contacts.trash.empty"
 IMPORT = "portal.importing.work.work"
-ALLOWED = {DRAIN, BULK, ALARMS, MAIL, IMPORT}
+ALLOWED = {DRAIN, BULK, ALARMS, MAIL, CONTACTS, TRASH, IMPORT}
 BELL_SECONDS = 60
 """A bell that nobody answers is forgotten after this long, so that it can ring again."""
 JOB_SECONDS = 120

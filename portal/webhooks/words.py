@@ -75,20 +75,13 @@ def folded(texts: Iterable[str]) -> list[bytes]:
 
 def asked(text: str) -> list[list[bytes]]:
     """What a search asks for: each of the beginnings, or of its alternatives, must begin a word of the contact."""
-    text = _folded(text)
+    text = fold(text)
     if _NUMBER.fullmatch(text) and (digits := _digits(text)):
         backwards = BACKWARDS + digits.lstrip("0")[::-1]
         return [[_cut(digits), _cut(text), _cut(backwards)]]
     pieces = (chunk if "@" in chunk else (_PIECE.findall(chunk) or chunk) for chunk in text.split())
     words = [word for found in pieces for word in ([found] if isinstance(found, str) else found)]
     return [[_cut(word)] for word in dict.fromkeys(words)][:MOST]
-
-
-def holding(workspace_id: uuid.UUID, texts: Iterable[str]) -> list[uuid.UUID]:
-    """The contacts that are, or were, known by one of these e-mail addresses or phone numbers as a whole."""
-    found = {_cut(_digits(text) if _NUMBER.fullmatch(text) else _folded(text)) for text in texts}
-    query = select(SearchWord.contact_id).where(SearchWord.workspace_id == workspace_id, SearchWord.word.in_(found))
-    return list(db.session.scalars(query.distinct())) if found else []
 
 
 def known_by(contact_id: Any, beginnings: list[list[bytes]]) -> ColumnElement[bool]:
@@ -118,7 +111,7 @@ def _begins(word: type[SearchWord], beginning: bytes) -> ColumnElement[bool]:
 
 def _words(text: str) -> Iterable[str]:
     """A text's words; an address also as a whole, and what is no more than a number also from its end."""
-    text = _folded(text)
+    text = fold(text)
     if _NUMBER.fullmatch(text) and (digits := _digits(text)):
         yield from (digits, BACKWARDS + digits[::-1], text)
     for chunk in text.split():
@@ -128,7 +121,8 @@ def _words(text: str) -> Iterable[str]:
             yield chunk.partition("@")[2]
 
 
-def _folded(text: str) -> str:
+def fold(text: str) -> str:
+    """The text as it is compared: without case and accents."""
     signs = unicodedata.normalize("NFKD", text)
     return "".join(sign for sign in signs if not unicodedata.combining(sign)).casefold().replace("\x00", "").strip()
 
