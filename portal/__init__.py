@@ -13,10 +13,14 @@ from .accounts import account_views as account
 from .accounts import cookies, proof_views, security_views
 from .accounts import views as accounts
 from .accounts import workspace_views as workspaces
-from .contacts import payload, present
+from .contacts import bulk_views as contact_bulk
+from .contacts import definition_views as definitions
+from .contacts import duplicate_views, list_views, payload, present
+from .contacts import export_views as exports
 from .contacts import views as contacts
 from .docs import views as docs
 from .extensions import csrf, db, limiter, login, migrate
+from .importing import views as imports
 from .people import views as people
 from .privacy import views as privacy
 from .sandbox import views as sandbox
@@ -47,9 +51,10 @@ def create_app(settings: Mapping[str, Any] | None = None) -> Flask:
     publisher.init_app(app)
     samples.init_app(app, lambda: payload.sample() | alarms.sample_bodies())
     contacts_of_webhooks.init_app(app, present.SOURCE)
-    entrances = (accounts, account, proof_views, security_views, workspaces)
-    features = (overview, contacts, trying, delivery, bulk, sandbox, docs, health, metrics)
-    for feature in (*entrances, *features, audit_log, privacy, people):
+    entrances = (accounts, account, proof_views, security_views, workspaces, people)
+    keeping = (contacts, list_views, contact_bulk, duplicate_views, definitions, exports, imports, privacy)
+    sending = (trying, delivery, bulk, sandbox)
+    for feature in (overview, *entrances, *keeping, *sending, docs, health, metrics, audit_log):
         app.register_blueprint(feature.blueprint)
     cli.init_app(app)
     _serve(app)

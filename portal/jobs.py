@@ -25,7 +25,9 @@ from rq.timeouts import TimerDeathPenalty
 QUEUE = "portal"
 DRAIN, BULK = "portal.webhooks.tasks.drain", "portal.webhooks.bulk.work"
 ALARMS, MAIL, PRUNE = "portal.webhooks.alarms.look", "portal.mail.post", "portal.retention.work"
-ALLOWED = {DRAIN, BULK, ALARMS, MAIL, PRUNE}
+CONTACTS, TRASH = "portal.contacts.bulk.work", "portal.contacts.trash.empty"
+IMPORT = "portal.importing.work.work"
+ALLOWED = {DRAIN, ALARMS, MAIL, PRUNE, TRASH}
 UNFINISHED: dict[str, Callable[[], Iterable[uuid.UUID]]] = {}
 """Work in slices: its function, and who tells the rows that are not done. The sweeper rings for them."""
 BELL_SECONDS = 60
@@ -40,6 +42,8 @@ WEB_CONNECTION: dict[str, Any] = {"socket_connect_timeout": 0.25, "socket_timeou
 BELL_CONNECTIONS = 3
 IDLE_SECONDS = 1
 """How long an idle worker waits for a job before it looks whether to stop."""
+
+Unfinished = Callable[[], Iterable[uuid.UUID]]
 
 log = logging.getLogger("portal.jobs")
 stopping = threading.Event()
@@ -178,7 +182,7 @@ class ThreadWorker(AppWorker):
 
 
 def in_slices(function: str, unfinished: Callable[[], Iterable[uuid.UUID]]) -> None:
-    """Make a function a job that does a row's work in slices, as `portal.webhooks.bulk.work` does."""
+    """Make a function a job that does a row's work in slices; the sweeper rings for what is `unfinished`."""
     ALLOWED.add(function)
     UNFINISHED[function] = unfinished
 

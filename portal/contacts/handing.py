@@ -1,23 +1,17 @@
 """Handing a person's contacts to somebody else, in slices; each contact that changes hands is told to the webhooks."""
 
-import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import func, select
 
-from .. import jobs
+from .. import slices
 from ..extensions import db, utcnow
-from ..pace import pace
 from ..webhooks.publisher import ring_after_commit
 from .handing_models import HandOver
 from .many import update_many
 from .models import Contact
-
-HAND_OVER = "portal.contacts.handing.work"
-CHUNK = 200
-"""Contacts of a slice: done within half a second."""
 
 
 def owned(workspace_id: uuid.UUID) -> Mapping[str, int]:
@@ -38,13 +32,8 @@ def begin(workspace_id: uuid.UUID, giver: uuid.UUID, taker: uuid.UUID | None, ac
     made.total = owned_by(workspace_id, giver)
     db.session.add(made)
     db.session.flush()
-    ring_after_commit(made.id, HAND_OVER)
+    ring_after_commit(made.id, HandOver.job)
     return made
-
-
-def unfinished() -> Sequence[uuid.UUID]:
-    """Those that are not done."""
-    return db.session.scalars(select(HandOver.id).where(HandOver.finished_at.is_(None))).all()
 
 
 def under_way(workspace_id: uuid.UUID, giver: uuid.UUID) -> HandOver | None:
@@ -55,18 +44,12 @@ def under_way(workspace_id: uuid.UUID, giver: uuid.UUID) -> HandOver | None:
 
 def work(hand_over_id: str) -> None:
     """Go on with one, and leave the rest to another job after a while. The RQ job behind its bell."""
-    key, ends = uuid.UUID(hand_over_id), time.monotonic() + pace().slice
-    jobs.bells().answered(key)
-    while go_on(key):
-        if time.monotonic() > ends or jobs.stopping.is_set():
-            jobs.bells().ring(key, HAND_OVER)
-            return
+    slices.work(uuid.UUID(hand_over_id), HandOver.job, go_on)
 
 
 def go_on(key: uuid.UUID) -> bool:
     """Do one slice and commit it; whether there is more for this worker to do: not while another is at it."""
-    query = select(HandOver).where(HandOver.id == key, HandOver.finished_at.is_(None)).with_for_update(skip_locked=True)
-    found = db.session.scalars(query, execution_options={"populate_existing": True}).one_or_none()
+    found = slices.claim(HandOver, key)
     if found:
         _slice(found)
     db.session.commit()
@@ -90,8 +73,5 @@ def _slice(work: HandOver) -> None:
 
 def _next(work: HandOver) -> Any:
     mine = Contact.workspace_id == work.workspace_id, Contact.owner == str(work.giver_id)
-    query = select(Contact.id).where(*mine).order_by(Contact.id).limit(CHUNK)
+    query = select(Contact.id).where(*mine).order_by(Contact.id).limit(slices.CHUNK)
     return query.where(Contact.id > work.after_id) if work.after_id else query
-
-
-jobs.in_slices(HAND_OVER, unfinished)

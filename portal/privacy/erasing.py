@@ -1,23 +1,18 @@
 """Erasing a contact for good: at once what is small, the rest by a worker, in slices."""
 
-import time
 import uuid
-from collections.abc import Sequence
 
 from sqlalchemy import select
 
-from .. import jobs
+from .. import slices
 from ..contacts import service as contacts
 from ..contacts.models import Contact
 from ..extensions import db, utcnow
-from ..pace import pace
 from ..sandbox import service as sandbox
 from ..webhooks import erasing
 from ..webhooks.erasing import count
 from ..webhooks.publisher import ring_after_commit
 from .models import Erasure
-
-ERASE = "portal.privacy.erasing.work"
 
 
 def begin(workspace_id: uuid.UUID, contact_id: uuid.UUID, actor: str) -> Erasure:
@@ -29,7 +24,7 @@ def begin(workspace_id: uuid.UUID, contact_id: uuid.UUID, actor: str) -> Erasure
     contacts.erase(workspace_id, contact_id, erasing.ERASED, actor)
     db.session.add(erasure)
     db.session.flush()
-    ring_after_commit(erasure.id, ERASE)
+    ring_after_commit(erasure.id, Erasure.job)
     return erasure
 
 
@@ -40,25 +35,14 @@ def label_of(workspace_id: uuid.UUID, contact_id: uuid.UUID) -> str | None:
     return contact.label if contact else erasing.last_label(workspace_id, contact_id)
 
 
-def unfinished() -> Sequence[uuid.UUID]:
-    """The erasures that are not done."""
-    return db.session.scalars(select(Erasure.id).where(Erasure.finished_at.is_(None))).all()
-
-
 def work(erasure_id: str) -> None:
     """Go on with an erasure, and hand over after a while. The RQ job behind its bell."""
-    key, ends = uuid.UUID(erasure_id), time.monotonic() + pace().slice
-    jobs.bells().answered(key)
-    while go_on(key):
-        if time.monotonic() > ends or jobs.stopping.is_set():
-            jobs.bells().ring(key, ERASE)
-            return
+    slices.work(uuid.UUID(erasure_id), Erasure.job, go_on)
 
 
 def go_on(key: uuid.UUID) -> bool:
     """Do one slice and commit it; whether there is more for this worker to do: not while another is at it."""
-    query = select(Erasure).where(Erasure.id == key, Erasure.finished_at.is_(None)).with_for_update(skip_locked=True)
-    erasure = db.session.scalars(query, execution_options={"populate_existing": True}).one_or_none()
+    erasure = slices.claim(Erasure, key)
     if erasure:
         _slice(erasure)
     db.session.commit()
@@ -74,6 +58,3 @@ def _slice(erasure: Erasure) -> None:
         erasure.after_id, erasure.done = ids[-1], erasure.done + len(ids)
     else:
         erasure.finished_at = utcnow()
-
-
-jobs.in_slices(ERASE, unfinished)

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = '0010'
-down_revision = '0008'
+down_revision = '0009'
 branch_labels = None
 depends_on = None
 
@@ -39,6 +39,8 @@ def upgrade() -> None:
         sa.Column('after_id', sa.Uuid(), nullable=True),
         sa.Column('total', sa.Integer(), nullable=False),
         sa.Column('done', sa.Integer(), nullable=False),
+        sa.Column('skipped', sa.JSON(), nullable=False),
+        sa.Column('is_stopped', sa.Boolean(), nullable=False),
         sa.Column('finished_at', sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(['workspace_id'], ['workspace.id'], name=op.f('fk_hand_over_workspace_id')),
         sa.ForeignKeyConstraint(['giver_id'], ['user_account.id'], name=op.f('fk_hand_over_giver_id')),
