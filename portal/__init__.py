@@ -10,9 +10,9 @@ from whitenoise import WhiteNoise
 
 from . import cli, config, health, jobs, overview, web
 from .accounts import views as accounts
+from .contacts import contact_views as contacts
 from .contacts import definition_views as definitions
 from .contacts import payload, present
-from .contacts import views as contacts
 from .docs import views as docs
 from .extensions import csrf, db, limiter, login, migrate
 from .sandbox import views as sandbox
