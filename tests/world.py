@@ -12,6 +12,7 @@ from sqlalchemy import Boolean, Column, Enum, Float, Integer, LargeBinary, Selec
 from portal.accounts import invitations, passwords
 from portal.accounts import service as accounts
 from portal.accounts.models import Membership, Role, Session, Workspace
+from portal.contacts.models import Avatar
 from portal.extensions import Base, UTCDateTime, db, utcnow
 from portal.importing.models import Stage
 from portal.sealing import seal
@@ -56,6 +57,9 @@ SHAPES: dict[str, Callable[[str], Any]] = {
     "custom_field.is_required": lambda word: False,
     "custom_field.length": lambda word: None,
     "custom_field.options": lambda word: [word],
+    "avatar.data": lambda word: b"\x89PNG",
+    "avatar.kind": lambda word: "image/png",
+    "avatar.token": lambda word: f"{'t' * 36}{next(numbers):07}",
     "bulk.filters": lambda word: {},
     "bulk.finished_at": lambda word: None,
     "bulk.skipped": lambda word: {"newer": 1},
@@ -119,6 +123,7 @@ def plant(person: Person, sign: str) -> World:
     space = db.session.get_one(Workspace, person.workspace_id)
     with current_app.test_request_context():
         made["invited"] = invitations.invite(space, Role.AGENT, "", "Somebody").rpartition("/")[2]
+    made["avatar"] = db.session.scalar(select(Avatar.token).where(Avatar.workspace_id == person.workspace_id))
     made["sandbox"], made["user_session"] = space.sandbox_token, _other_browser(person)
     db.session.commit()
     return made

@@ -12,7 +12,7 @@ from ..accounts.models import Membership, User
 from ..extensions import db, utcnow
 from ..webhooks.models import EventType
 from ..webhooks.publisher import About, publish
-from . import lists, tagging, trash
+from . import avatars, lists, tagging, trash
 from .custom_fields import fields_of, merged
 from .models import Contact, Tag
 from .payload import KEYS, body, contact_payload
@@ -74,6 +74,8 @@ def update(workspace_id: uuid.UUID, contact_id: uuid.UUID, values: Mapping[str, 
     contact.tags = tags
     contact.last_updated_time = contact.changed_at = utcnow()
     db.session.flush()
+    if before["avatarUrl"] != contact.avatar_url:
+        avatars.settle(contact)
     after = contact_payload(contact, _owner_name(contact), fields)
     _publish(EventType.UPDATED, contact, [after], changes_of(before, after), actor)
     return True
@@ -90,7 +92,9 @@ def delete(workspace_id: uuid.UUID, contact_id: uuid.UUID, actor: str) -> Contac
 
 
 def erase(workspace_id: uuid.UUID, contact_id: uuid.UUID, called: str, actor: str) -> None:
-    """Delete a contact that is still there; its last event calls it `called`, and is found by nothing else."""
+    """Delete a contact for good, out of the trash too; its last event calls it `called` and is found by nothing else."""
+    trash.forget([contact_id])
+    avatars.forget([contact_id])
     try:
         contact = locked(workspace_id, contact_id)
     except ContactGone:
