@@ -77,12 +77,14 @@ SHAPES: dict[str, Callable[[str], Any]] = {
     "bulk.webhooks": lambda word: [],
     "erasure.after_id": lambda word: "",
     "erasure.finished_at": lambda word: utcnow(),
+    "erasure.skipped": lambda word: {},
     "event.erased_at": lambda word: None,
     "delivery.last_failure": lambda word: None,
     "delivery.status": lambda word: Status.SUCCEEDED,
     "delivery.trigger": lambda word: Trigger.AUTOMATIC,
     "event.is_test": lambda word: False,
     "hand_over.finished_at": lambda word: None,
+    "hand_over.skipped": lambda word: {},
     "invitation.created_by": lambda word: "Somebody",
     "invitation.email": lambda word: "",
     "invitation.expires_at": lambda word: utcnow() + timedelta(days=7),
@@ -113,6 +115,7 @@ SHAPES: dict[str, Callable[[str], Any]] = {
 def plant(person: Person, sign: str) -> World:
     """Fill the person's workspace. Each word begins with `sign` and says which table and column it stands in."""
     made: World = {"workspace": person.workspace_id, "user_account": person.user_id, "schema": "ContactCreated"}
+    made["contact"] = uuid.uuid4()  # some tables name it before it is there
     for table in Base.metadata.sorted_tables:
         if table.name not in PEOPLE | OTHERS:
             row = {column.name: _value(table, column, made, sign) for column in table.columns}
@@ -176,6 +179,8 @@ def _value(table: Table, column: Column[Any], made: World, sign: str) -> Any:
     place = f"{table.name}.{column.name}"
     if place in SHAPES:
         return SHAPES[place](sign + place)
+    if place == "contact.id":
+        return made["contact"]
     if place == "contact.owner":
         return str(made["user_account"])
     if place == "reset_link.token_hash":

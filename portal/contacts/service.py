@@ -92,7 +92,7 @@ def delete(workspace_id: uuid.UUID, contact_id: uuid.UUID, actor: str) -> Contac
 
 
 def erase(workspace_id: uuid.UUID, contact_id: uuid.UUID, called: str, actor: str) -> None:
-    """Delete a contact for good, out of the trash too; its last event calls it `called` and is found by nothing else."""
+    """Delete a contact for good, from the trash too; its last event calls it `called` and is found by nothing else."""
     trash.forget([contact_id])
     avatars.forget([contact_id])
     try:
