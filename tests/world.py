@@ -50,6 +50,7 @@ SHAPES: dict[str, Callable[[str], Any]] = {
     "invitation.created_by": lambda word: "Somebody",
     "invitation.email": lambda word: "",
     "invitation.expires_at": lambda word: utcnow() + timedelta(days=7),
+    "invitation.token_hash": lambda word: uuid.uuid4().hex,
     "sandbox_request.headers": lambda word: [["x-c", word]],
     "subject.changes": lambda word: {"firstName": [word, word]},
     "tag.color": lambda word: "#ABCDEF",
