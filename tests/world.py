@@ -96,6 +96,7 @@ SHAPES: dict[str, Callable[[str], Any]] = {
     "second_factor.last_step": lambda word: 0,
     "second_factor.secret": lambda word: seal("JBSWY3DPEHPK3PXP"),
     "list_word.is_default": lambda word: False,
+    "invitation.token_hash": lambda word: uuid.uuid4().hex,
     "sandbox_request.headers": lambda word: [["x-c", word]],
     "subject.changes": lambda word: {"firstName": [word, word]},
     "tag.color": lambda word: "#ABCDEF",

@@ -13,8 +13,8 @@ from ..fields import Form, text
 
 def role_field(default: Role | None = None) -> RadioField:
     """One of the roles."""
-    roles = [(role.value, role.value) for role in reversed(UPWARDS)]
-    return RadioField("Role", [InputRequired("Choose a role.")], choices=roles, default=default, coerce=str)
+    roles = [role.value for role in reversed(UPWARDS)]
+    return RadioField("Role", [InputRequired("Choose a role.")], choices=roles, default=default)
 
 
 class InviteForm(Form):
