@@ -12,8 +12,9 @@ from . import audit_log, cli, config, health, jobs, metrics, overview, web
 from .accounts import account_views as account
 from .accounts import cookies, proof_views, security_views
 from .accounts import views as accounts
+from .contacts import contact_views as contacts
+from .contacts import definition_views as definitions
 from .contacts import payload, present
-from .contacts import views as contacts
 from .docs import views as docs
 from .extensions import csrf, db, limiter, login, migrate
 from .privacy import views as privacy
@@ -45,7 +46,7 @@ def create_app(settings: Mapping[str, Any] | None = None) -> Flask:
     publisher.init_app(app)
     samples.init_app(app, lambda: payload.sample() | alarms.sample_bodies())
     contacts_of_webhooks.init_app(app, present.SOURCE)
-    features = (overview, accounts, contacts, trying, delivery, bulk, sandbox, docs, health, metrics)
+    features = (overview, accounts, contacts, definitions, trying, delivery, bulk, sandbox, docs, health, metrics)
     for feature in (*features, account, proof_views, security_views, audit_log, privacy):
         app.register_blueprint(feature.blueprint)
     cli.init_app(app)

@@ -10,6 +10,7 @@ from sqlalchemy import Boolean, Column, Enum, Float, Integer, LargeBinary, Selec
 
 from portal.accounts import passwords
 from portal.accounts.models import Membership, Role, Session, User, Workspace
+from portal.contacts.models import Avatar
 from portal.extensions import Base, UTCDateTime, db, utcnow
 from portal.sealing import seal
 from portal.webhooks import signing
@@ -35,8 +36,12 @@ SHAPES: dict[str, Callable[[str], Any]] = {
     "attempt.response_headers": lambda word: [["x-b", word]],
     "attempt.status": lambda word: 200,
     "contact.custom_fields": lambda word: {"gone": word},
+    "custom_field.is_required": lambda word: False,
     "custom_field.length": lambda word: None,
     "custom_field.options": lambda word: [word],
+    "avatar.data": lambda word: b"\x89PNG",
+    "avatar.kind": lambda word: "image/png",
+    "avatar.token": lambda word: f"{'t' * 36}{next(numbers):07}",
     "bulk.filters": lambda word: {},
     "bulk.finished_at": lambda word: None,
     "bulk.skipped": lambda word: {"newer": 1},
@@ -55,6 +60,7 @@ SHAPES: dict[str, Callable[[str], Any]] = {
     "reset_link.used_at": lambda word: None,
     "second_factor.last_step": lambda word: 0,
     "second_factor.secret": lambda word: seal("JBSWY3DPEHPK3PXP"),
+    "list_word.is_default": lambda word: False,
     "sandbox_request.headers": lambda word: [["x-c", word]],
     "subject.changes": lambda word: {"firstName": [word, word]},
     "tag.color": lambda word: "#ABCDEF",
@@ -80,6 +86,7 @@ def plant(person: Person, sign: str) -> World:
             db.session.execute(insert(table).values(row))
             made[table.name] = row.get("id")
     made["member"], made["user_session"] = _colleague(person, sign), _other_browser(person)
+    made["avatar"] = db.session.scalar(select(Avatar.token).where(Avatar.workspace_id == person.workspace_id))
     made["sandbox"] = db.session.get_one(Workspace, person.workspace_id).sandbox_token
     db.session.commit()
     return made
@@ -141,7 +148,7 @@ def _value(table: Table, column: Column[Any], made: World, sign: str) -> Any:
     if column.foreign_keys:
         return made[next(iter(column.foreign_keys)).column.table.name]
     if isinstance(column.type, Uuid):
-        return uuid.uuid4() if column.primary_key else made["contact"]
+        return uuid.uuid4() if column.primary_key else made.get("contact", uuid.uuid4())
     if place == "event.id":
         return f"msg_{sign}{next(numbers)}"
     return _plain(column, sign + place)

@@ -86,7 +86,9 @@ class WebhookForm(Form):
         render_kw={"type": "number", "min": 1, "max": MOST_CONTACTS},
     )
     throttle = text("Send at most", 9, is_a_rate, description="Deliveries; more wait for their turn. Empty: no limit.")
-    throttle_seconds = SelectField("In each", choices=[SelectChoice(*unit) for unit in UNITS.items()], coerce=int, default=SECOND)
+    throttle_seconds = SelectField(
+        "In each", choices=[SelectChoice(*unit) for unit in UNITS.items()], coerce=int, default=SECOND
+    )
 
     @classmethod
     def of(cls, webhook: Webhook) -> Self:
