@@ -12,11 +12,13 @@ from . import audit_log, cli, config, health, jobs, metrics, overview, web
 from .accounts import account_views as account
 from .accounts import cookies, proof_views, security_views
 from .accounts import views as accounts
+from .accounts import workspace_views as workspaces
 from .contacts import contact_views as contacts
 from .contacts import definition_views as definitions
 from .contacts import payload, present
 from .docs import views as docs
 from .extensions import csrf, db, limiter, login, migrate
+from .people import views as people
 from .privacy import views as privacy
 from .sandbox import views as sandbox
 from .webhooks import alarms, delivery, publisher, samples, trying
@@ -47,7 +49,7 @@ def create_app(settings: Mapping[str, Any] | None = None) -> Flask:
     samples.init_app(app, lambda: payload.sample() | alarms.sample_bodies())
     contacts_of_webhooks.init_app(app, present.SOURCE)
     features = (overview, accounts, contacts, definitions, trying, delivery, bulk, sandbox, docs, health, metrics)
-    for feature in (*features, account, proof_views, security_views, audit_log, privacy):
+    for feature in (*features, account, proof_views, security_views, audit_log, privacy, workspaces, people):
         app.register_blueprint(feature.blueprint)
     cli.init_app(app)
     _serve(app)

@@ -51,6 +51,7 @@ def change(endpoint: str, names: str = "", form: Mapping[str, str] | None = None
 PROOF = {"password": PASSWORD, "code": RECOVERY_CODE}
 ANOTHER = "four words nobody knows"
 SIGNUP = {"workspace": "W", "name": "N", "email": "{id}@example.com", "password": PASSWORD}
+NEWCOMER = {"name": "N", "email": "{id}@example.org", "password": PASSWORD}
 TAG = {"{id}-name": "Changed", "{id}-color": "#123456"}
 
 FIELD = {"name": "Changed", "is_visible": "y"}
@@ -155,6 +156,21 @@ ROUTES = [
     change("webhooks.resume", "webhook"),
     change("webhooks.rotate", "webhook"),
     change("webhooks.test", "webhook"),
+    Route("people.handing_over", names="hand_over"),
+    Route("people.index"),
+    Route("people.show", names="member"),
+    change("people.activate", "former"),
+    change("people.change_role", "member", {"role": "Supervisor"}),
+    change("people.deactivate", "member"),
+    change("people.hand_over", "user_account", {"to": ""}),
+    change("people.invite", form={"role": "Agent", "email": "new@example.com"}),
+    change("people.remove", "member"),
+    change("people.withdraw", "invitation"),
+    Route("workspaces.join", names="invited", public=200),
+    Route("workspaces.join", "POST", "invited", NEWCOMER, changes=True, public=303),
+    Route("workspaces.new"),
+    change("workspaces.enter", "workspace"),
+    change("workspaces.new", form={"name": "Changed"}),  # one of the last: the session goes on in the new workspace
     change("accounts.log_out"),  # the last one: it ends the session that the others need
 ]
 
@@ -207,6 +223,16 @@ LEAST_ROLE = {
     "deliveries.show": Role.AGENT,
     "overview.add_sample": Role.AGENT,
     "overview.index": Role.AGENT,
+    "people.activate": Role.ADMINISTRATOR,
+    "people.change_role": Role.ADMINISTRATOR,
+    "people.deactivate": Role.ADMINISTRATOR,
+    "people.hand_over": Role.ADMINISTRATOR,
+    "people.handing_over": Role.ADMINISTRATOR,
+    "people.index": Role.ADMINISTRATOR,
+    "people.invite": Role.ADMINISTRATOR,
+    "people.remove": Role.ADMINISTRATOR,
+    "people.show": Role.ADMINISTRATOR,
+    "people.withdraw": Role.ADMINISTRATOR,
     "sandbox.fill": Role.ADMINISTRATOR,
     "sandbox.set_mode": Role.ADMINISTRATOR,
     "sandbox.show": Role.ADMINISTRATOR,
@@ -227,5 +253,7 @@ LEAST_ROLE = {
     "webhooks.show": Role.ADMINISTRATOR,
     "webhooks.test": Role.ADMINISTRATOR,
     "webhooks.test_result": Role.ADMINISTRATOR,
+    "workspaces.enter": Role.AGENT,
+    "workspaces.new": Role.AGENT,
 }
 """Who may call what is not public: the least of the roles that may, by endpoint. A new route needs a row here, too."""

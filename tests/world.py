@@ -3,19 +3,21 @@
 import hashlib
 import uuid
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from flask import current_app
 from sqlalchemy import Boolean, Column, Enum, Float, Integer, LargeBinary, Select, String, Table, Uuid, insert, select
 
-from portal.accounts import passwords
-from portal.accounts.models import Membership, Role, Session, User, Workspace
+from portal.accounts import invitations, passwords
+from portal.accounts import service as accounts
+from portal.accounts.models import Membership, Role, Session, Workspace
 from portal.contacts.models import Avatar
 from portal.extensions import Base, UTCDateTime, db, utcnow
 from portal.sealing import seal
 from portal.webhooks import signing
 from portal.webhooks.models import EventType, State, Status, Trigger
-from tests.conftest import Person, numbers
+from tests.conftest import PASSWORD, Person, numbers
 
 PEOPLE = {"workspace", "user_account", "membership", "user_session"}
 """Made by signing up."""
@@ -61,6 +63,11 @@ SHAPES: dict[str, Callable[[str], Any]] = {
     "second_factor.last_step": lambda word: 0,
     "second_factor.secret": lambda word: seal("JBSWY3DPEHPK3PXP"),
     "list_word.is_default": lambda word: False,
+    "hand_over.finished_at": lambda word: None,
+    "invitation.created_by": lambda word: "Somebody",
+    "invitation.email": lambda word: "",
+    "invitation.expires_at": lambda word: utcnow() + timedelta(days=7),
+    "invitation.token_hash": lambda word: uuid.uuid4().hex,
     "sandbox_request.headers": lambda word: [["x-c", word]],
     "subject.changes": lambda word: {"firstName": [word, word]},
     "tag.color": lambda word: "#ABCDEF",
@@ -85,19 +92,23 @@ def plant(person: Person, sign: str) -> World:
             row = {column.name: _value(table, column, made, sign) for column in table.columns}
             db.session.execute(insert(table).values(row))
             made[table.name] = row.get("id")
-    made["member"], made["user_session"] = _colleague(person, sign), _other_browser(person)
+    made["user_session"] = _other_browser(person)
     made["avatar"] = db.session.scalar(select(Avatar.token).where(Avatar.workspace_id == person.workspace_id))
-    made["sandbox"] = db.session.get_one(Workspace, person.workspace_id).sandbox_token
+    for kind, deactivated_at in {"member": None, "former": utcnow()}.items():
+        made[kind] = _colleague(person, sign, deactivated_at)
+    space = db.session.get_one(Workspace, person.workspace_id)
+    with current_app.test_request_context():
+        made["invited"] = invitations.invite(space, Role.AGENT, "", "Somebody").rpartition("/")[2]
+    made["sandbox"] = space.sandbox_token
     db.session.commit()
     return made
 
 
-def _colleague(person: Person, sign: str) -> uuid.UUID:
-    """Another member of the workspace."""
-    user = User(name=f"{sign}user_account.name", email=f"colleague{next(numbers)}@example.com", password_hash="none")
-    db.session.add(user)
-    db.session.flush()
-    db.session.add(Membership(workspace_id=person.workspace_id, user_id=user.id, role=Role.AGENT))
+def _colleague(person: Person, sign: str, deactivated_at: datetime | None) -> uuid.UUID:
+    """Somebody else in the workspace."""
+    user = accounts.create_user(f"{sign}user_account.name", f"{sign}{next(numbers)}@example.com", PASSWORD)
+    where = {"workspace_id": person.workspace_id, "user_id": user.id, "deactivated_at": deactivated_at}
+    db.session.add(Membership(role=Role.AGENT, **where))
     return user.id
 
 

@@ -71,9 +71,16 @@ class Membership(Base):
     workspace_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("workspace.id"), primary_key=True)
     user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("user_account.id"), primary_key=True, index=True)
     role: Mapped[Role]
+    deactivated_at: Mapped[datetime | None]
+    """Since when the person may not come in; what they own and what they did stays theirs."""
 
     workspace: Mapped[Workspace] = relationship()
     user: Mapped[User] = relationship(back_populates="memberships")
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the person may come in."""
+        return self.deactivated_at is None
 
 
 class Session(UserMixin, Base):  # type: ignore[misc]  # Flask-Login is not typed

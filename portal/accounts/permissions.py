@@ -58,6 +58,12 @@ LEAST: Mapping[Permission, Role] = {
     Permission.UNMARKED: Role.ADMINISTRATOR,
 }
 """The table: the least role that holds each permission. Whoever stands above it holds it, too."""
+ABOUT: Mapping[Role, str] = {
+    Role.ADMINISTRATOR: "Everything: webhooks and their secrets, people, fields, the audit log, erasing personal data.",
+    Role.SUPERVISOR: "Contacts, and besides import, export, merging, tags, and resending deliveries.",
+    Role.AGENT: "Contacts, and reading the delivery log.",
+}
+"""The table in short, for those who choose a role."""
 UPWARDS = (Role.AGENT, Role.SUPERVISOR, Role.ADMINISTRATOR)
 NAMED = 3
 """People that a refusal names."""

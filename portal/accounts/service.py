@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from flask import Flask, abort, current_app, g, request, session
 from flask_login import current_user, login_user, logout_user
 from sqlalchemy import Select, select
+from sqlalchemy.orm import contains_eager
 
 from .. import audit
 from ..config import default_url
@@ -50,9 +51,20 @@ def own_or_404(model: type[Row], key: object) -> Row:
 
 
 def members(workspace_id: uuid.UUID) -> list[Membership]:
-    """The people of a workspace with their roles, by name."""
-    query = select(Membership).join(User).where(Membership.workspace_id == workspace_id).order_by(User.name)
-    return list(db.session.scalars(query))
+    """The people who may come into a workspace, by name."""
+    return [member for member in everybody(workspace_id) if member.is_active]
+
+
+def everybody(workspace_id: uuid.UUID) -> list[Membership]:
+    """The people of a workspace, with those who were deactivated, by name."""
+    query = select(Membership).join(User).where(Membership.workspace_id == workspace_id).order_by(User.name, User.id)
+    return list(db.session.scalars(query.options(contains_eager(Membership.user))))
+
+
+def homes_of(user: User) -> list[Workspace]:
+    """The workspaces into which a person may come, by name."""
+    query = select(Workspace).join(Membership).where(Membership.user_id == user.id, Membership.deactivated_at.is_(None))
+    return list(db.session.scalars(query.order_by(Workspace.name, Workspace.id)))
 
 
 def is_new() -> bool:
@@ -83,14 +95,28 @@ def email_is_known(email: str) -> bool:
 
 def create_workspace(name: str, owner: str, email: str, password: str) -> User:
     """Make a workspace and its first Administrator."""
-    space = Workspace(name=name)
-    user = User(name=owner, email=email.lower(), password_hash=passwords.hashed(password))
-    db.session.add_all([space, user])
-    db.session.flush()
-    db.session.add(Membership(workspace_id=space.id, user_id=user.id, role=Role.ADMINISTRATOR))
-    audit.note(owner, "created the workspace", space)
+    user = create_user(owner, email, password)
+    add_workspace(name, user)
+    return user
+
+
+def create_user(name: str, email: str, password: str) -> User:
+    """Make an account, which is in no workspace yet."""
+    user = User(name=name, email=email.lower(), password_hash=passwords.hashed(password))
+    db.session.add(user)
     db.session.flush()
     return user
+
+
+def add_workspace(name: str, owner: User) -> Workspace:
+    """Make a workspace that its owner administers."""
+    space = Workspace(name=name)
+    db.session.add(space)
+    db.session.flush()
+    db.session.add(Membership(workspace_id=space.id, user_id=owner.id, role=Role.ADMINISTRATOR))
+    audit.note(owner.name, "created the workspace", space)
+    db.session.flush()
+    return space
 
 
 def authenticate(email: str, password: str) -> User | None:
@@ -111,7 +137,7 @@ def open_session(user: User, space: uuid.UUID | None = None, action: str = "sign
     token = secrets.token_urlsafe(32)
     opened = Session(
         token_hash=_hash(token), user=user, user_id=user.id,
-        workspace_id=space or user.memberships[0].workspace_id,
+        workspace_id=space or homes_of(user)[0].id,
         browser=audit.browser_of(request.user_agent.string) or "Unknown browser",
         network=sessions.network_of(request.remote_addr),
     )  # fmt: skip
@@ -120,6 +146,13 @@ def open_session(user: User, space: uuid.UUID | None = None, action: str = "sign
     opened.token = token
     audit.note(user.name, action, opened)
     login_user(opened)
+
+
+def enter(space: uuid.UUID) -> None:
+    """Let the session go on in another workspace of its person."""
+    session = current_user._get_current_object()  # the row behind Flask-Login's proxy
+    session.workspace_id = space
+    audit.note(session.user.name, "switched to the workspace", session)
 
 
 def close_session() -> None:
@@ -132,9 +165,10 @@ def close_session() -> None:
 
 @login.user_loader  # type: ignore[untyped-decorator]
 def load_session(token: str) -> Session | None:
-    """The session that a cookie names (Flask-Login's hook); None once it is over or the person left the workspace."""
+    """The session that a cookie names (Flask-Login's hook); None once it is over or the person may not come in."""
     found = db.session.get(Session, _hash(token))
-    return found if found and found.membership and not sessions.is_over(found) else None
+    may_come = found and found.membership and found.membership.is_active and not sessions.is_over(found)
+    return found if may_come else None
 
 
 def _hash(token: str) -> str:

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from ..extensions import db
 from ..fields import CAME_BACK
 from ..web import go, page, refused, say, wants_fragment
-from . import notes, proof_views, service, sessions, throttle, typed
+from . import invitations, notes, proof_views, service, sessions, throttle, typed
 from .forms import LoginForm, SignupForm
 from .permissions import Permission, Refused, allowed, is_public, may, needed, public
 
@@ -21,6 +21,7 @@ FAILED = 422
 SIGNED_OUT = 401
 UNSAVED = "X-Unsaved"
 """The header of a page in which something is typed that was not saved yet (`app.js` sends it)."""
+HOMELESS = "You are in no workspace any more. Ask an Administrator for an invitation, and open its link."
 
 
 @blueprint.before_app_request
@@ -78,7 +79,7 @@ def page_is_out_of_date(error: CSRFError) -> BaseResponse:
     is_own = typed.is_from_own_page()
     if request.endpoint and not is_public(request.endpoint) and not current_user.is_authenticated:
         return ask_to_log_in(is_own)
-    if is_own and current_user.is_authenticated:
+    if is_own and current_user.is_authenticated and not isinstance(error, typed.Elsewhere):
         if wants_fragment():
             return proof_views.say_signed_in(400)
         if kept := typed.kept():
@@ -111,11 +112,11 @@ def log_in() -> BaseResponse:
     form = LoginForm()
     if form.validate_on_submit():
         user = service.authenticate(form.email.data, form.password.data)
-        if user:
+        if user and (service.homes_of(user) or invitations.accept_at(wanted, user)):
             return proof_views.after_password(user, wanted)
         notes.note_failure(form.email.data)
         db.session.commit()
-        form.refuse("password", proof_views.WRONG)
+        form.refuse("password", HOMELESS if user else proof_views.WRONG)
     return proof_views.log_in_page(form, wanted)
 
 

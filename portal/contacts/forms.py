@@ -31,6 +31,8 @@ class Known:
     """What a workspace's forms choose from: people by their ids, words of the lists and what a new contact gets."""
 
     people: Mapping[str, str]
+    former: Collection[str]
+    """The ids of those among them who get no more contacts."""
     tags: Sequence[Tag]
     stages: Sequence[str]
     priorities: Sequence[str]
@@ -94,7 +96,9 @@ class ContactForm(Form):
         data = {name: initial(field, self.carried.get(str(field.id))) for name, field in self.own_fields.items()}
         data["tag_names"] = ", ".join(tag.name for tag in contact.tags) if contact else ""
         super().__init__(obj=contact, data={**known.defaults, **data}, **options)
-        self.owner.choices = [("", "Nobody"), *known.people.items()]
+        carried_owner = contact.owner if contact else ""
+        may_own = (one for one in known.people.items() if one[0] not in known.former or one[0] == carried_owner)
+        self.owner.choices = [("", "Nobody"), *may_own]
         self.lead_stage.choices = _with(known.stages, contact.lead_stage or "" if contact else None)
         self.priority.choices = _with(known.priorities, contact.priority or "" if contact else None)
         self.known_tags = [tag.name for tag in known.tags]

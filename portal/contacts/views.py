@@ -8,7 +8,7 @@ from flask import Blueprint, abort, request, url_for
 from werkzeug.wrappers import Response
 
 from ..accounts.permissions import Permission, allowed
-from ..accounts.service import members, own, own_or_404, person, workspace
+from ..accounts.service import everybody, own, own_or_404, person, workspace
 from ..extensions import db
 from ..web import go, page, say
 from ..webhooks.models import EventType
@@ -102,15 +102,16 @@ def delete_tag(tag_id: UUID) -> Response:
 
 
 def people() -> dict[str, str]:
-    """Who may own contacts: the members' names by their ids."""
-    return {str(member.user_id): member.user.name for member in members(workspace().id)}
+    """Whose contacts there may be: the members' names by their ids."""
+    return {str(member.user_id): member.user.name for member in everybody(workspace().id)}
 
 
 def known() -> Known:
     """What the workspace's forms choose from."""
     key = workspace().id
     stages, priorities = ([word.name for word in lists.words_of(key, kind)] for kind in WordKind)
-    return Known(people(), tagging.tags_of(key), stages, priorities, lists.defaults(key), fields_of(key))
+    former = {str(member.user_id) for member in everybody(key) if not member.is_active}
+    return Known(people(), former, tagging.tags_of(key), stages, priorities, lists.defaults(key), fields_of(key))
 
 
 def sent(event_type: EventType) -> str:
