@@ -190,7 +190,7 @@ def _value(table: Table, column: Column[Any], made: World, sign: str) -> Any:
     if column.foreign_keys:
         return made[next(iter(column.foreign_keys)).column.table.name]
     if isinstance(column.type, Uuid):
-        return uuid.uuid4() if column.primary_key else made["contact"]
+        return uuid.uuid4() if column.primary_key else made.get("contact", uuid.uuid4())
     if place == "event.id":
         return f"msg_{sign}{next(numbers)}"
     return _plain(column, sign + place)

@@ -40,6 +40,7 @@ def after_password(user: User, wanted: str | None) -> Response:
     """Sign in whose password was right, or ask for the code first."""
     if not second_step.is_on(user):
         return sign_in(user, wanted)
+    db.session.commit()
     session[PROVING] = {
         "user": str(user.id), "email": user.email, "at": int(time.time()), "password": _mark(user), "next": wanted,
     }  # fmt: skip
@@ -50,15 +51,17 @@ def after_password(user: User, wanted: str | None) -> Response:
 
 def sign_in(user: User, wanted: str | None, how: str = "") -> Response:
     """Open a session, and go on to where the person wanted to go, or back to what they had typed."""
-    if not (service.homes_of(user) or invitations.accept_at(wanted, user)):
+    before, homes = session.get(typed.HERE), {str(home.id): home.id for home in service.homes_of(user)}
+    if not (homes or invitations.accept_at(wanted, user)):
         form = LoginForm(formdata=None, data={"email": user.email})
         form.refuse("password", HOMELESS)
         return log_in_page(form, wanted)
-    service.open_session(user, action=f"signed in{how}")
+    service.open_session(user, homes.get(before or ""), f"signed in{how}")
     throttle.remember_device(user.email)
     db.session.commit()
     if wants_fragment():
-        return say_signed_in()
+        is_same = before in homes or (before is None and len(homes) == 1)
+        return say_signed_in() if is_same else go(local_path(None))  # a page of one workspace writes into no other
     if found := typed.opened():
         return page("accounts/back.html", typed=found, is_safe=True)
     return go(local_path(wanted))

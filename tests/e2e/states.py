@@ -109,9 +109,11 @@ def make_link(page: Page) -> None:
 def log_out_elsewhere(page: Page) -> None:
     """Press Save in a page whose session has ended."""
     press("Create contact webhook", FORM, "link")(page)
+    kept = page.context.cookies()
     page.context.clear_cookies()
     page.get_by_role("button", name="Save").click()
     page.locator("#again-form:popover-open").wait_for()
+    page.context.add_cookies(kept)  # type: ignore[arg-type]  # as they came
 
 
 STATES = [
@@ -282,7 +284,6 @@ def accounts(portal: Installation, people: dict[str, Browser]) -> World:
         hired = "INSERT INTO user_account (id, name, email, password_hash, created_at) VALUES (?, ?, ?, ?, ?)"
         database.execute(hired, [ada, "Ada Agent", "ada@example.com", "none", "2026-11-25 00:00:00"])
         database.execute("INSERT INTO membership (workspace_id, user_id, role) VALUES (?, ?, 'Agent')", [space, ada])
-    Browser(portal.url).post("/login", {"email": "dana.of.pages@example.com", "password": PASSWORD})
     address = f"/settings/log-in/{uuid.UUID(ada)}/link"
     answer = people["dana"].post(address, page="/settings/log-in")
     return {"reset": first(r"(/reset/[\w-]{43})", answer.text)}
