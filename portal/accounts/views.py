@@ -115,7 +115,7 @@ def log_in() -> BaseResponse:
             return proof_views.after_password(user, wanted)
         notes.note_failure(form.email.data)
         db.session.commit()
-        form.refuse("password", HOMELESS if user else proof_views.WRONG)
+        form.refuse("password", proof_views.WRONG)
     return proof_views.log_in_page(form, wanted)
 
 
