@@ -9,7 +9,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from . import jobs
-from .accounts.views import public
+from .accounts.permissions import public
 from .extensions import db, db_now
 from .webhooks.worker_models import WorkerBeat
 

@@ -7,6 +7,7 @@ from flask import Blueprint, request, url_for
 from sqlalchemy import func
 from werkzeug.wrappers import Response
 
+from .accounts.permissions import Permission, allowed
 from .accounts.service import own, person, workspace
 from .accounts.views import local_path
 from .contacts import service as contacts
@@ -38,6 +39,7 @@ SAMPLES = (
 
 
 @blueprint.get("/")
+@allowed(Permission.PORTAL)
 def index() -> Response | tuple[str, int]:
     """The steps until something was delivered, and while they are on the screen; else the facts."""
     part = request.args.get("of")
@@ -49,6 +51,7 @@ def index() -> Response | tuple[str, int]:
 
 
 @blueprint.post("/sample")
+@allowed(Permission.CONTACTS)
 def add_sample() -> Response:
     """Make a contact to try with; it is a contact like any other."""
     so_far = db.session.scalar(own(Contact).with_only_columns(func.count()))

@@ -124,6 +124,7 @@ def _unexpected_error(error: Exception) -> BaseResponse:
 def _error_page(code: int, error: HTTPException) -> BaseResponse:
     kind = "expired" if isinstance(error, CSRFError) else code
     values = {"code": code, "kind": kind, "signed_in": _signed_in(), "request_id": getattr(g, "request_id", "-")}
+    values["told"] = getattr(error, "sentence", None)
     response = page("errors/page.html", "errors/_error.html", code, **values)
     if isinstance(error, RateLimitExceeded):
         assert error.limit is not None

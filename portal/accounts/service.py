@@ -34,6 +34,12 @@ def person() -> User:
     return found
 
 
+def role() -> Role:
+    """What the signed-in person is in the workspace."""
+    found: Role = current_user.membership.role
+    return found
+
+
 def own(model: type[Row]) -> Select[Any]:
     """A SELECT of the workspace's own rows. Every read of a view begins here."""
     return select(model).where(model.workspace_id == workspace().id)  # type: ignore[attr-defined]
@@ -120,8 +126,9 @@ def close_session() -> None:
 
 @login.user_loader  # type: ignore[untyped-decorator]
 def load_session(token: str) -> Session | None:
-    """The session that a cookie names (Flask-Login's hook)."""
-    return db.session.get(Session, _hash(token))
+    """The session that a cookie names (Flask-Login's hook); None once the person left the workspace."""
+    session = db.session.get(Session, _hash(token))
+    return session if session and session.membership else None
 
 
 def _hash(token: str) -> str:

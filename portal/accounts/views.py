@@ -1,9 +1,6 @@
 """Sign-up, log in, log out, settings; nobody gets past without a session unless a view says `public`."""
 
-from collections.abc import Callable
-from typing import TypeVar
-
-from flask import Blueprint, Response, current_app, redirect, render_template, request, session, url_for
+from flask import Blueprint, Response, redirect, render_template, request, session, url_for
 from flask_login import current_user
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -11,26 +8,27 @@ from ..extensions import db, limiter, login
 from ..web import go, page
 from . import service
 from .forms import LoginForm, SignupForm
+from .permissions import Permission, Refused, allowed, is_public, may, needed, public
 
 blueprint = Blueprint("accounts", __name__)
 
-View = TypeVar("View", bound=Callable[..., object])
+blueprint.add_app_template_global(may)
+
 FAILED = 422
-
-
-def public(view: View) -> View:
-    """Mark a view that answers without a session."""
-    view.is_public = True  # type: ignore[attr-defined]
-    return view
 
 
 @blueprint.before_app_request
 def require_session() -> BaseResponse | None:
     """Send those without a session to the log-in page; an unknown address stays a 404."""
-    view = current_app.view_functions.get(request.endpoint or "")
-    if view is None or request.endpoint == "static" or getattr(view, "is_public", False):
-        return None
-    return None if current_user.is_authenticated else ask_to_log_in()
+    is_open = request.endpoint is None or is_public(request.endpoint)
+    return None if is_open or current_user.is_authenticated else ask_to_log_in()
+
+
+@blueprint.before_app_request
+def require_permission() -> None:
+    """Refuse what the person's role does not include: the one place where permissions are enforced."""
+    if request.endpoint is not None and not may(request.endpoint):
+        raise Refused(needed(request.endpoint))
 
 
 @login.unauthorized_handler  # type: ignore[untyped-decorator]
@@ -91,6 +89,7 @@ def log_in() -> BaseResponse:
 
 
 @blueprint.post("/logout")
+@allowed(Permission.PORTAL)
 def log_out() -> BaseResponse:
     """End the session."""
     service.close_session()
@@ -99,6 +98,7 @@ def log_out() -> BaseResponse:
 
 
 @blueprint.get("/settings")
+@allowed(Permission.PORTAL)
 def settings() -> str:
     """The workspace and its people."""
     return render_template("accounts/settings.html", members=service.members(service.workspace().id))

@@ -7,6 +7,7 @@ from uuid import UUID
 from flask import Blueprint, abort, url_for
 from werkzeug.wrappers import Response
 
+from ..accounts.permissions import Permission, allowed
 from ..accounts.service import members, own_or_404, person, workspace
 from ..extensions import db
 from ..web import go, page, say
@@ -28,12 +29,14 @@ FAILED = 422
 
 
 @blueprint.get("/contacts")
+@allowed(Permission.CONTACTS)
 def index() -> Response:
     """The list: search as you type, filters, order, pages."""
     return show_list()
 
 
 @blueprint.route("/contacts/new", methods=["GET", "POST"])
+@allowed(Permission.CONTACTS)
 def new() -> Response:
     """The form of a new contact."""
     form = NewContactForm.of(_known())
@@ -50,6 +53,7 @@ def new() -> Response:
 
 
 @blueprint.get("/contacts/<uuid:contact_id>")
+@allowed(Permission.CONTACTS)
 def show(contact_id: UUID) -> Response | tuple[str, int]:
     """All about one contact, and what happened to it; its timeline is live while something is on its way."""
     contact = own_or_404(Contact, contact_id)
@@ -69,6 +73,7 @@ def show(contact_id: UUID) -> Response | tuple[str, int]:
 
 
 @blueprint.route("/contacts/<uuid:contact_id>/edit", methods=["GET", "POST"])
+@allowed(Permission.CONTACTS)
 def edit(contact_id: UUID) -> Response:
     """The form of a contact that exists."""
     contact = own_or_404(Contact, contact_id)
@@ -85,6 +90,7 @@ def edit(contact_id: UUID) -> Response:
 
 
 @blueprint.post("/contacts/<uuid:contact_id>/delete")
+@allowed(Permission.CONTACTS)
 def delete(contact_id: UUID) -> Response:
     """Delete a contact."""
     try:
@@ -97,6 +103,7 @@ def delete(contact_id: UUID) -> Response:
 
 
 @blueprint.route("/settings/tags", methods=["GET", "POST"])
+@allowed(Permission.TAGS)
 def tags() -> Response:
     """The tags with their colours, and a form for one more."""
     form = _new_tag_form()
@@ -106,6 +113,7 @@ def tags() -> Response:
 
 
 @blueprint.post("/settings/tags/<uuid:tag_id>")
+@allowed(Permission.TAGS)
 def edit_tag(tag_id: UUID) -> Response:
     """Rename or recolour a tag."""
     tag = own_or_404(Tag, tag_id)
@@ -116,6 +124,7 @@ def edit_tag(tag_id: UUID) -> Response:
 
 
 @blueprint.post("/settings/tags/<uuid:tag_id>/delete")
+@allowed(Permission.TAGS)
 def delete_tag(tag_id: UUID) -> Response:
     """Take a tag off all contacts and away."""
     tag = own_or_404(Tag, tag_id)

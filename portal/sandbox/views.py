@@ -7,8 +7,9 @@ from flask import Blueprint, Response, abort, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from ..accounts.models import SandboxMode
+from ..accounts.permissions import Permission, allowed, public
 from ..accounts.service import own, person, workspace
-from ..accounts.views import local_path, public
+from ..accounts.views import local_path
 from ..extensions import csrf, db, limiter
 from ..web import address_of, go, page, wants_fragment
 from ..webhooks import exact, live, readings, sentences
@@ -33,6 +34,7 @@ MOODS = {
 
 
 @blueprint.get("/apps/sandbox")
+@allowed(Permission.WEBHOOKS)
 def show() -> Response | tuple[str, int]:
     """Both sides at once: what the portal says of its deliveries, and what the receiver got."""
     webhooks, requests = service.webhooks_of(workspace()), service.latest(workspace().id)
@@ -64,6 +66,7 @@ def show() -> Response | tuple[str, int]:
 
 
 @blueprint.post("/apps/sandbox/use")
+@allowed(Permission.WEBHOOKS)
 def use() -> BaseResponse:
     """Point a webhook at the sandbox, with one click."""
     service.point_webhook(workspace(), own_address(), person().name)
@@ -72,6 +75,7 @@ def use() -> BaseResponse:
 
 
 @blueprint.post("/apps/sandbox/mode")
+@allowed(Permission.WEBHOOKS)
 def set_mode() -> Response | BaseResponse | tuple[str, int]:
     """Make it fail, or let it recover."""
     wanted = request.form.get("mode")
@@ -83,6 +87,7 @@ def set_mode() -> Response | BaseResponse | tuple[str, int]:
 
 
 @blueprint.get("/apps/sandbox/webhook")
+@allowed(Permission.WEBHOOKS)
 def fill() -> BaseResponse | str:
     """The form of a new webhook with the sandbox's URL typed in; to htmx only that field, so that nothing is lost."""
     everything = dict.fromkeys((event_type.name.lower() for event_type in CONTACT_EVENTS), True)

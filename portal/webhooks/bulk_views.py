@@ -7,6 +7,7 @@ from flask import Blueprint, abort, request, url_for
 from werkzeug.wrappers import Response
 
 from .. import audit
+from ..accounts.permissions import Permission, allowed
 from ..accounts.service import own, own_or_404, person, workspace
 from ..extensions import db, utcnow
 from ..web import go, page
@@ -25,6 +26,7 @@ NOTED = {BulkKind.RESEND: "resent deliveries in bulk", BulkKind.CANCEL: "cancele
 
 
 @blueprint.get("/deliveries/bulk")
+@allowed(Permission.RESEND)
 def ask() -> Response:
     """How many deliveries of which webhooks it is about, and what will happen to them, before anything does."""
     kind, filters = _kind(), Filters.of(request.args)
@@ -36,6 +38,7 @@ def ask() -> Response:
 
 
 @blueprint.post("/deliveries/bulk")
+@allowed(Permission.RESEND)
 def begin() -> Response:
     """Do it, in the background: nobody has to keep the page open."""
     made = bulk.begin(workspace().id, _kind(), Filters.of(request.form), person().name)
@@ -47,6 +50,7 @@ def begin() -> Response:
 
 
 @blueprint.get("/deliveries/bulk/<uuid:bulk_id>")
+@allowed(Permission.RESEND)
 def show(bulk_id: UUID) -> Response | tuple[str, int]:
     """How far it is, and in the end what was done and what was skipped and why."""
     found = own_or_404(Bulk, bulk_id)
@@ -60,6 +64,7 @@ def show(bulk_id: UUID) -> Response | tuple[str, int]:
 
 
 @blueprint.post("/deliveries/bulk/<uuid:bulk_id>/stop")
+@allowed(Permission.RESEND)
 def stop(bulk_id: UUID) -> Response:
     """What is done stays done, the rest stays as it is."""
     own_or_404(Bulk, bulk_id).stop()
@@ -68,6 +73,7 @@ def stop(bulk_id: UUID) -> Response:
 
 
 @blueprint.post("/apps/webhooks/<uuid:webhook_id>/replay")
+@allowed(Permission.WEBHOOKS)
 def replay(webhook_id: UUID) -> Response:
     """Send the webhook all that happened in the last days, in order."""
     webhook, days = own_or_404(Webhook, webhook_id), request.form.get("days", type=int)

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import load_only
 from werkzeug.wrappers import Response
 
+from ..accounts.permissions import Permission, allowed
 from ..accounts.service import own_or_404, person, workspace
 from ..extensions import db, limiter
 from ..pace import pace
@@ -56,6 +57,7 @@ class Window:
 
 
 @blueprint.get("/deliveries/<uuid:delivery_id>")
+@allowed(Permission.DELIVERIES)
 def show(delivery_id: UUID) -> Response | tuple[str, int]:
     """One delivery: its life, its attempts, and of one attempt the exact request and answer."""
     delivery = own_or_404(Delivery, delivery_id)
@@ -79,6 +81,7 @@ def show(delivery_id: UUID) -> Response | tuple[str, int]:
 
 
 @blueprint.post("/deliveries/<uuid:delivery_id>/resend")
+@allowed(Permission.RESEND)
 def resend(delivery_id: UUID) -> Response:
     """Send it once more, with the same id and the same bytes."""
     delivery = own_or_404(Delivery, delivery_id)
@@ -91,12 +94,14 @@ def resend(delivery_id: UUID) -> Response:
 
 
 @blueprint.get("/deliveries/<uuid:delivery_id>/lab")
+@allowed(Permission.WEBHOOKS)
 def lab(delivery_id: UUID) -> Response:
     """How an attempt was signed, step by step, and a place to paste what other code computed."""
     return _lab_page(own_or_404(Delivery, delivery_id))
 
 
 @blueprint.post("/deliveries/<uuid:delivery_id>/lab")
+@allowed(Permission.WEBHOOKS)
 @limiter.limit(lambda: LAB_RATE, key_func=lambda: f"lab {person().id}")
 def judge(delivery_id: UUID) -> Response:
     """Say what is wrong with a pasted signature."""

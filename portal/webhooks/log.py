@@ -3,6 +3,7 @@
 from flask import Blueprint, request, stream_with_context, url_for
 from werkzeug.wrappers import Response
 
+from ..accounts.permissions import Permission, allowed
 from ..accounts.service import own, workspace
 from ..extensions import db, utcnow
 from ..web import go, page
@@ -24,6 +25,7 @@ TABS = {None: "All", Status.SUCCEEDED: "Succeeded", Status.PENDING: "Waiting", S
 
 
 @blueprint.get("/deliveries")
+@allowed(Permission.DELIVERIES)
 def index() -> Response | tuple[str, int]:
     """The log, newest first. Its first page is live; older ones stay as they are while somebody reads."""
     filters, place = Filters.of(request.args), Place.of(request.args)
@@ -42,6 +44,7 @@ def index() -> Response | tuple[str, int]:
 
 
 @blueprint.get("/deliveries.csv")
+@allowed(Permission.EXPORT)
 def download() -> Response:
     """What matches, all of it, for a spreadsheet."""
     rows = export.lines(Log(workspace().id, Filters.of(request.args)))

@@ -154,6 +154,9 @@ def sweep(name: str, mend: bool = False) -> None:
         jobs.bells().ring(letter_id, jobs.MAIL, SWEEP_KEY, SWEEP_SECONDS)
     for key, job in slices.unfinished():
         jobs.bells().ring(key, job, SWEEP_KEY, SWEEP_SECONDS)
+    for function, unfinished in jobs.unfinished().items():
+        for key in unfinished():
+            jobs.bells().ring(key, function, SWEEP_KEY, SWEEP_SECONDS)
     db.session.merge(WorkerBeat(name=name, beaten_at=db_now()))
     db.session.commit()
 

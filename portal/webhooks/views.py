@@ -4,10 +4,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, abort, render_template, request, url_for
+from flask import Blueprint, abort, render_template, url_for
 from werkzeug.wrappers import Response
 
 from .. import audit
+from ..accounts.permissions import Permission, allowed
 from ..accounts.service import own, own_or_404, person, workspace
 from ..extensions import db
 from ..pace import pace
@@ -15,7 +16,7 @@ from ..web import go, page, say, wants_fragment
 from . import alarms, bulk, charts, exact, live, problems, publisher, readings, samples, sentences, signing
 from .forms import URL_WARNING, WebhookForm
 from .live import Live
-from .models import Delivery, EventType, PauseReason, State, Status, Webhook
+from .models import Delivery, PauseReason, State, Webhook
 
 blueprint = Blueprint("webhooks", __name__)
 
@@ -37,6 +38,7 @@ def _alarms() -> dict[str, Any]:
 
 
 @blueprint.get("/apps")
+@allowed(Permission.APPS)
 def apps() -> Response | tuple[str, int]:
     """The integrations that there are, each with its live state."""
     version = _pulse()
@@ -48,6 +50,7 @@ def apps() -> Response | tuple[str, int]:
 
 
 @blueprint.get("/apps/webhooks")
+@allowed(Permission.WEBHOOKS)
 def index() -> Response | tuple[str, int]:
     """The webhooks with their states."""
     if live.is_shown(_pulse()):
@@ -56,6 +59,7 @@ def index() -> Response | tuple[str, int]:
 
 
 @blueprint.route("/apps/webhooks/new", methods=["GET", "POST"])
+@allowed(Permission.WEBHOOKS)
 def new() -> Response:
     """The form of a new webhook; once saved, its secret, which nobody can read again."""
     form = WebhookForm()
@@ -81,6 +85,7 @@ def form_page(form: WebhookForm, action: str, webhook: Webhook | None = None) ->
 
 
 @blueprint.post("/apps/webhooks/check")
+@allowed(Permission.WEBHOOKS)
 def check() -> str:
     """The URL field with what is wrong with it so far, while a person types."""
     form = WebhookForm()
@@ -91,6 +96,7 @@ def check() -> str:
 
 
 @blueprint.get("/apps/webhooks/<uuid:webhook_id>")
+@allowed(Permission.WEBHOOKS)
 def show(webhook_id: UUID) -> Response | tuple[str, int]:
     """One webhook: its state in a sentence, its latest deliveries, and what can be done with it."""
     webhook = _webhook(webhook_id)
@@ -101,6 +107,7 @@ def show(webhook_id: UUID) -> Response | tuple[str, int]:
 
 
 @blueprint.get("/apps/webhooks/<uuid:webhook_id>/charts", endpoint="charts")
+@allowed(Permission.WEBHOOKS)
 def charts_of(webhook_id: UUID) -> Response | tuple[str, int]:
     """The charts alone, which the page asks for once a minute; they cost more than all the rest of it."""
     if not wants_fragment():
@@ -110,6 +117,7 @@ def charts_of(webhook_id: UUID) -> Response | tuple[str, int]:
 
 
 @blueprint.route("/apps/webhooks/<uuid:webhook_id>/edit", methods=["GET", "POST"])
+@allowed(Permission.WEBHOOKS)
 def edit(webhook_id: UUID) -> Response:
     """Change the URL, event types, description and headers; what waits goes to the new URL."""
     webhook = _webhook(webhook_id)
@@ -125,6 +133,7 @@ def edit(webhook_id: UUID) -> Response:
 
 
 @blueprint.post("/apps/webhooks/<uuid:webhook_id>/pause")
+@allowed(Permission.WEBHOOKS)
 def pause(webhook_id: UUID) -> Response:
     """Hold its deliveries until somebody resumes it."""
     webhook = _webhook(webhook_id)
@@ -136,6 +145,7 @@ def pause(webhook_id: UUID) -> Response:
 
 
 @blueprint.post("/apps/webhooks/<uuid:webhook_id>/resume")
+@allowed(Permission.WEBHOOKS)
 def resume(webhook_id: UUID) -> Response:
     """Send what was held, oldest first."""
     webhook = _webhook(webhook_id)
@@ -147,6 +157,7 @@ def resume(webhook_id: UUID) -> Response:
 
 
 @blueprint.post("/apps/webhooks/<uuid:webhook_id>/rotate")
+@allowed(Permission.WEBHOOKS)
 def rotate(webhook_id: UUID) -> Response:
     """A new secret, shown once."""
     webhook = _webhook(webhook_id)
@@ -158,6 +169,7 @@ def rotate(webhook_id: UUID) -> Response:
 
 
 @blueprint.post("/apps/webhooks/<uuid:webhook_id>/delete")
+@allowed(Permission.WEBHOOKS)
 def delete(webhook_id: UUID) -> Response:
     """Cancel what waits and take the webhook away; its log stays."""
     webhook = _webhook(webhook_id)
@@ -166,27 +178,6 @@ def delete(webhook_id: UUID) -> Response:
     db.session.commit()
     say(f"Webhook deleted, {canceled:,} waiting canceled." if canceled else "Webhook deleted.")
     return go(url_for("webhooks.index"))
-
-
-@blueprint.post("/apps/webhooks/<uuid:webhook_id>/test")
-def test(webhook_id: UUID) -> Response:
-    """Send a signed sample through the real path. htmx shows its result in place, others land on its page."""
-    webhook = _webhook(webhook_id)
-    wanted = request.form.get("event_type", webhook.event_types[0])
-    if wanted not in webhook.event_types:
-        abort(400)
-    delivery = publisher.send_test(webhook, EventType(wanted), person().name)
-    db.session.commit()
-    return _test_part(delivery) if wants_fragment() else go(url_for("deliveries.show", delivery_id=delivery.id))
-
-
-@blueprint.get("/apps/webhooks/tests/<uuid:delivery_id>")
-def test_result(delivery_id: UUID) -> Response | tuple[str, int]:
-    """How a test goes; asks again until it has ended."""
-    delivery = own_or_404(Delivery, delivery_id)
-    if live.is_shown(_test_version(delivery)):
-        return live.UNCHANGED
-    return _test_part(delivery) if wants_fragment() else go(url_for("deliveries.show", delivery_id=delivery.id))
 
 
 def _webhook(webhook_id: UUID) -> Webhook:
@@ -277,15 +268,3 @@ def _next_try(webhook: Webhook, reading: readings.Reading) -> datetime | None:
     if not webhook.is_active or webhook.failing_since is None:
         return None
     return webhook.probe_at or reading.next_due
-
-
-def _test_part(delivery: Delivery) -> Response:
-    part = None
-    if delivery.status == Status.PENDING:
-        address = url_for("webhooks.test_result", delivery_id=delivery.id, v=_test_version(delivery))
-        part = Live(address, live.pace(delivery.created_at))
-    return page("webhooks/_test.html", delivery=delivery, part=part)
-
-
-def _test_version(delivery: Delivery) -> str:
-    return live.version(delivery.updated_at, live.pace(delivery.created_at))
