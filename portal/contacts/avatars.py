@@ -46,10 +46,10 @@ def drawn(upload: bytes) -> tuple[str, bytes]:
     try:
         with Image.open(io.BytesIO(upload), formats=FORMATS) as picture:
             if picture.width * picture.height > MOST_PIXELS:
-                raise NotAPicture("The picture has more than 25 million pixels. Choose a smaller one.")
+                raise Image.DecompressionBombError
             return _encoded(_square(picture))
-    except NotAPicture:
-        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise NotAPicture("The picture has more than 25 million pixels. Choose a smaller one.") from None
     except UnidentifiedImageError:
         raise NotAPicture("That is no picture that we know. Choose a PNG, JPEG, WebP or GIF file.") from None
     except Exception as error:  # decoders of hostile files fail in many ways

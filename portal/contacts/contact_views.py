@@ -175,7 +175,13 @@ def _saved(tried: Edit) -> str:
 def _facts(contact: Contact) -> dict[str, Any]:
     """What the page says of the contact."""
     facts = facts_of(contact, people().get(contact.owner or ""), fields_of(workspace().id))
-    return {"contact": contact, "groups": GROUPS, "facts": facts, "notes": NOTES}
+    return {
+        "contact": contact,
+        "groups": GROUPS,
+        "facts": facts,
+        "notes": NOTES,
+        "duplicates": duplicates.like(contact),
+    }
 
 
 def _timeline(contact: Contact) -> dict[str, Any]:
