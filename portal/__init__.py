@@ -11,10 +11,10 @@ from whitenoise import WhiteNoise
 from . import cli, config, health, jobs, overview, web
 from .accounts import views as accounts
 from .contacts import bulk_views as contact_bulk
+from .contacts import contact_views as contacts
 from .contacts import definition_views as definitions
 from .contacts import duplicate_views, list_views, payload, present
 from .contacts import export_views as exports
-from .contacts import views as contacts
 from .docs import views as docs
 from .extensions import csrf, db, limiter, login, migrate
 from .importing import views as imports

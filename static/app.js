@@ -37,6 +37,7 @@
 
   function settle() {
     tick();
+    setTimeout(() => { for (const toast of document.querySelectorAll("#toasts .said")) toast.remove(); }, 8000);
     const wanted = document.querySelector("[data-focus]");
     wanted?.focus();
     wanted?.removeAttribute("data-focus"); // once: what others load meanwhile must not take the focus back
@@ -87,7 +88,6 @@
     settle();
     tabs.postMessage("opened");
     setInterval(tick, 1000);
-    setTimeout(() => { for (const toast of document.querySelectorAll("#toasts .said")) toast.remove(); }, 8000);
   });
   document.addEventListener("htmx:after:swap", settle);
 })();

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Boolean, Column, Enum, Float, Integer, LargeBinary, Select, String, Table, Uuid, insert, select
 
 from portal.accounts.models import Workspace
+from portal.contacts.models import Avatar
 from portal.extensions import Base, UTCDateTime, db, utcnow
 from portal.importing.models import Stage
 from portal.webhooks import signing
@@ -48,6 +49,9 @@ SHAPES: dict[str, Callable[[str], Any]] = {
     "custom_field.is_required": lambda word: False,
     "custom_field.length": lambda word: None,
     "custom_field.options": lambda word: [word],
+    "avatar.data": lambda word: b"\x89PNG",
+    "avatar.kind": lambda word: "image/png",
+    "avatar.token": lambda word: f"{'t' * 36}{next(numbers):07}",
     "bulk.filters": lambda word: {},
     "bulk.finished_at": lambda word: None,
     "bulk.skipped": lambda word: {"newer": 1},
@@ -92,6 +96,7 @@ def plant(person: Person, sign: str) -> World:
             row = {column.name: _value(table, column, made, sign) for column in table.columns}
             db.session.execute(insert(table).values(row))
             made[table.name] = row.get("id")
+    made["avatar"] = db.session.scalar(select(Avatar.token).where(Avatar.workspace_id == person.workspace_id))
     made["sandbox"] = db.session.get_one(Workspace, person.workspace_id).sandbox_token
     db.session.commit()
     return made

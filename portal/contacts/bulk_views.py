@@ -7,6 +7,7 @@ from flask import Blueprint, abort, request, url_for
 from sqlalchemy import func, select
 from werkzeug.wrappers import Response
 
+from ..accounts.permissions import Permission, allowed
 from ..accounts.service import own, own_or_404, person, workspace
 from ..extensions import db
 from ..web import go, page, say
@@ -29,6 +30,7 @@ TRASH_PAGE = 50
 
 
 @blueprint.post("/contacts/bulk/ask")
+@allowed(Permission.CONTACTS)
 def ask() -> Response:
     """What will happen to how many contacts, and what is sent of it where, before anything does."""
     columns = columns_of(workspace().id)
@@ -39,6 +41,7 @@ def ask() -> Response:
 
 
 @blueprint.post("/contacts/bulk")
+@allowed(Permission.CONTACTS)
 def begin() -> Response:
     """Do it, in the background: nobody has to keep the page open."""
     columns = columns_of(workspace().id)
@@ -54,6 +57,7 @@ def begin() -> Response:
 
 
 @blueprint.get("/contacts/bulk/<uuid:bulk_id>")
+@allowed(Permission.CONTACTS)
 def show(bulk_id: UUID) -> Response | tuple[str, int]:
     """How far it is, and in the end what was done and what was skipped and why."""
     found = own_or_404(ContactBulk, bulk_id)
@@ -69,6 +73,7 @@ def show(bulk_id: UUID) -> Response | tuple[str, int]:
 
 
 @blueprint.post("/contacts/bulk/<uuid:bulk_id>/stop")
+@allowed(Permission.CONTACTS)
 def stop(bulk_id: UUID) -> Response:
     """What is done stays done, the rest stays as it is."""
     own_or_404(ContactBulk, bulk_id).stop()
@@ -77,6 +82,7 @@ def stop(bulk_id: UUID) -> Response:
 
 
 @blueprint.post("/contacts/bulk/<uuid:bulk_id>/undo")
+@allowed(Permission.CONTACTS)
 def undo(bulk_id: UUID) -> Response:
     """Bring back what a deletion took away, all of it."""
     deletion = own_or_404(ContactBulk, bulk_id)
@@ -88,12 +94,14 @@ def undo(bulk_id: UUID) -> Response:
 
 
 @blueprint.get("/contacts/trash")
+@allowed(Permission.CONTACTS)
 def bin_() -> Response:
     """What was deleted in the last 30 days, the latest first."""
     return _trash_page()
 
 
 @blueprint.post("/contacts/trash")
+@allowed(Permission.CONTACTS)
 def restore() -> Response:
     """Bring back those that were ticked."""
     ids = {key for text in request.form.getlist("id") if (key := own_id(text))}

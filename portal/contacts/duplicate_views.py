@@ -6,6 +6,7 @@ from uuid import UUID
 from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
+from ..accounts.permissions import Permission, allowed
 from ..accounts.service import own, person, workspace
 from ..extensions import db
 from ..web import go, page, say
@@ -22,6 +23,7 @@ GONE = "Some of these contacts are not there any more."
 
 
 @blueprint.get("/contacts/duplicates")
+@allowed(Permission.MERGE)
 def index() -> Response:
     """Groups of contacts with one e-mail or one phone number."""
     by = request.args.get("by", "")
@@ -32,12 +34,14 @@ def index() -> Response:
 
 
 @blueprint.get("/contacts/merge")
+@allowed(Permission.MERGE)
 def choose() -> Response:
     """Which contact stays, and what it takes from the others."""
     return _merge_page(_contacts(request.args.getlist("id")))
 
 
 @blueprint.post("/contacts/merge")
+@allowed(Permission.MERGE)
 def merge() -> Response:
     """Show what would become of it, or do it."""
     contacts = _contacts(request.form.getlist("id"))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wtforms import BooleanField, SelectField
-from wtforms.validators import InputRequired, ValidationError
+from wtforms.validators import DataRequired, ValidationError
 
 from ..fields import Form, text
 from .columns import Column
@@ -30,8 +30,9 @@ def are_tags(_form: Any, field: Any) -> None:
 
 
 def choice(label: str) -> SelectField:
+    """What many shall say, or that each says what it does."""
     message = f"{label} is one of the list. Choose again."
-    return SelectField(label, choices=[], invalid_choice_message=message)
+    return SelectField(label, choices=[], filters=[lambda word: word or LEAVE], invalid_choice_message=message)
 
 
 class EditManyForm(Form):
@@ -75,7 +76,7 @@ class EditManyForm(Form):
 class ViewForm(Form):
     """The name of a view that is saved."""
 
-    name = text("Name of the view", 50, InputRequired("Give the view a name."))
+    name = text("Name of the view", 50, DataRequired("Give the view a name."))
     is_shared = BooleanField("For everybody in this workspace")
 
 

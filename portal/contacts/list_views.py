@@ -6,11 +6,12 @@ from uuid import UUID
 from flask import Blueprint, abort, request, url_for
 from werkzeug.wrappers import Response
 
-from ..accounts.service import own, own_or_404, person, workspace
+from ..accounts.permissions import Permission, Refused, allowed, holds
+from ..accounts.service import own, own_or_404, person, role, workspace
 from ..extensions import db
 from ..web import go, page, say
 from . import filters, listing, saved
-from .columns import OPERATORS, WITHOUT_VALUE, Column, is_time, own_id, shown
+from .columns import OPERATORS, WITHOUT_VALUE, Column, is_time, shown
 from .known import columns_of
 from .list_forms import ViewForm
 from .list_models import ContactView
@@ -40,6 +41,7 @@ def show_list(problem: str = "", form: ViewForm | None = None) -> Response:
 
 
 @blueprint.get("/contacts/filter")
+@allowed(Permission.CONTACTS)
 def add_filter() -> Response:
     """What the form of a filter asks for becomes a part of the list's address."""
     columns = columns_of(workspace().id)
@@ -52,6 +54,7 @@ def add_filter() -> Response:
 
 
 @blueprint.route("/contacts/columns", methods=["GET", "POST"])
+@allowed(Permission.CONTACTS)
 def columns() -> Response:
     """Which columns the list has and in which order; each press of a button is remembered."""
     known = columns_of(workspace().id)
@@ -71,6 +74,7 @@ def columns() -> Response:
 
 
 @blueprint.post("/contacts/views")
+@allowed(Permission.CONTACTS)
 def save_view() -> Response:
     """Keep what the list asks for now under a name."""
     form, known = ViewForm(), columns_of(workspace().id)
@@ -78,6 +82,7 @@ def save_view() -> Response:
     if not form.validate_on_submit():
         return show_list(form=form)
     user_id = None if form.is_shared.data else person().id
+    _may_keep(user_id)
     chosen = saved.columns_chosen(workspace().id, person().id, known)
     try:
         view = saved.save(workspace().id, user_id, form.name.data, asked.parameters, chosen)
@@ -90,11 +95,13 @@ def save_view() -> Response:
 
 
 @blueprint.post("/contacts/views/<uuid:view_id>/delete")
+@allowed(Permission.CONTACTS)
 def delete_view(view_id: UUID) -> Response:
     """Take a view away; the contacts that it shows stay."""
     view = own_or_404(ContactView, view_id)
     if view.user_id not in (None, person().id):
         abort(404)
+    _may_keep(view.user_id)
     say(f"View {view.name} is deleted.")
     db.session.delete(view)
     db.session.commit()
@@ -109,6 +116,16 @@ def address_of(view: ContactView) -> dict[str, Any]:
     return made
 
 
+def may_share() -> bool:
+    """Whether the person may keep views for everybody."""
+    return holds(role(), Permission.TAGS)
+
+
+def _may_keep(user_id: UUID | None) -> None:
+    if user_id is None and not may_share():
+        raise Refused(Permission.TAGS)
+
+
 def _adding(columns: dict[str, Column]) -> dict[str, Any] | None:
     """What the form of a new filter needs, when one is asked for."""
     column = columns.get(request.args.get("add", ""))
@@ -119,6 +136,6 @@ def _adding(columns: dict[str, Column]) -> dict[str, Any] | None:
 
 WORDS = {
     "sizes": SIZES, "without_value": WITHOUT_VALUE, "shown_value": shown, "is_time": is_time, "all_match": ALL,
-    "view_address": address_of, "own_id": own_id,
+    "view_address": address_of, "may_share": may_share,
 }  # fmt: skip
 """What the template of the list calls."""

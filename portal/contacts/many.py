@@ -14,7 +14,7 @@ from ..accounts.models import Membership, User
 from ..extensions import db, is_sqlite, utcnow
 from ..webhooks.batches import News, publish_many
 from ..webhooks.models import EventType
-from . import lists, service, tagging, trash
+from . import avatars, lists, service, tagging, trash
 from .custom_fields import fields_of, merged
 from .field_models import CustomField
 from .keys import keys_of
@@ -65,6 +65,8 @@ def update_many(workspace_id: uuid.UUID, ids: Collection[uuid.UUID], revise: Rev
         after = contact_payload(contact, names.get(contact.owner or ""), fields)
         changes = service.changes_of(before, after)
         is_known = changes.keys().isdisjoint(service.KNOWN_BY)
+        if "avatarUrl" in changes:
+            avatars.settle(contact)
         news.append(News(service.about(contact, changes, is_known), encoded(after)))
         outcome.changed.append(contact.id)
     db.session.flush()

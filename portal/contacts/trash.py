@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import DateTime, Select, Uuid, delete, insert, literal, select, tuple_
 
 from ..extensions import UTCDateTime, db, utcnow
+from . import avatars
 from .list_models import TrashedContact
 from .models import Contact
 
@@ -69,6 +70,7 @@ def empty(_nobody: str = "") -> None:
     old = select(TrashedContact.id).where(TrashedContact.deleted_at <= utcnow() - KEPT).limit(CHUNK)
     while ids := db.session.scalars(old).all():
         forget(ids)
+        avatars.forget(ids)
         db.session.commit()
 
 
