@@ -10,11 +10,15 @@ from whitenoise import WhiteNoise
 
 from . import cli, config, health, jobs, overview, web
 from .accounts import views as accounts
+from .contacts import bulk_views as contact_bulk
 from .contacts import contact_views as contacts
 from .contacts import definition_views as definitions
-from .contacts import payload, present
+from .contacts import duplicate_views, list_views, payload, present
+from .contacts import export_views as exports
 from .docs import views as docs
 from .extensions import csrf, db, limiter, login, migrate
+from .importing import views as imports
+from .importing import work as importing
 from .sandbox import views as sandbox
 from .webhooks import alarms, delivery, publisher, samples, trying
 from .webhooks import bulk_views as bulk
@@ -39,10 +43,28 @@ def create_app(settings: Mapping[str, Any] | None = None) -> Flask:
     migrate.init_app(app, db, directory=str(ROOT / "portal" / "migrations"))
     web.init_app(app)
     jobs.init_app(app)
+    jobs.keep_ringing(app, jobs.IMPORT, importing.unfinished)
     publisher.init_app(app)
     samples.init_app(app, lambda: payload.sample() | alarms.sample_bodies())
     contacts_of_webhooks.init_app(app, present.SOURCE)
-    for feature in (overview, accounts, contacts, definitions, trying, delivery, bulk, sandbox, docs, health):
+    features = (
+        overview,
+        accounts,
+        contacts,
+        definitions,
+        list_views,
+        contact_bulk,
+        duplicate_views,
+        exports,
+        imports,
+        trying,
+        delivery,
+        bulk,
+        sandbox,
+        docs,
+        health,
+    )
+    for feature in features:
         app.register_blueprint(feature.blueprint)
     cli.init_app(app)
     _serve(app)

@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 import uuid
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import redis
@@ -23,7 +24,9 @@ from rq.timeouts import TimerDeathPenalty
 QUEUE = "portal"
 DRAIN, BULK = "portal.webhooks.tasks.drain", "portal.webhooks.bulk.work"
 ALARMS, MAIL = "portal.webhooks.alarms.look", "portal.mail.post"
-ALLOWED = {DRAIN, BULK, ALARMS, MAIL}
+CONTACTS, TRASH = "portal.contacts.bulk.work", "portal.contacts.trash.empty"
+IMPORT = "portal.importing.work.work"
+ALLOWED = {DRAIN, BULK, ALARMS, MAIL, CONTACTS, TRASH, IMPORT}
 BELL_SECONDS = 60
 """A bell that nobody answers is forgotten after this long, so that it can ring again."""
 JOB_SECONDS = 120
@@ -36,6 +39,8 @@ WEB_CONNECTION: dict[str, Any] = {"socket_connect_timeout": 0.25, "socket_timeou
 BELL_CONNECTIONS = 3
 IDLE_SECONDS = 1
 """How long an idle worker waits for a job before it looks whether to stop."""
+
+Unfinished = Callable[[], Iterable[uuid.UUID]]
 
 log = logging.getLogger("portal.jobs")
 stopping = threading.Event()
@@ -155,6 +160,18 @@ class ThreadWorker(AppWorker):
 def init_app(app: Flask) -> None:
     """Give the app its bells."""
     app.extensions["bells"] = Bells(app.config["REDIS_URL"])
+    app.extensions["unfinished"] = {}
+
+
+def keep_ringing(app: Flask, function: str, unfinished: Unfinished) -> None:
+    """Let the sweeper ring for work in slices until it is done: `unfinished` says what the function is still for."""
+    app.extensions["unfinished"][function] = unfinished
+
+
+def unfinished() -> dict[str, Unfinished]:
+    """What the running app's sweeper rings for, by the function that goes on with it."""
+    found: dict[str, Unfinished] = current_app.extensions["unfinished"]
+    return found
 
 
 def bells() -> Bells:

@@ -1,8 +1,10 @@
 """Every route: who may call it, what it names and what is sent to it. A new route needs a row here."""
 
+import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from flask import Flask
 
@@ -26,6 +28,8 @@ class Route:
     """What the id in its address names: a table, or a thing of the world that `tests/world.py` makes."""
     form: Mapping[str, str] = field(default_factory=dict)
     """Fields that it accepts; {id} is the id in the address, {email} that of the person whose world it is."""
+    file: str = ""
+    """What stands in the file that it accepts."""
     changes: bool = False
     public: int = 0
     """The status that those without a session get; 0 where they are asked to log in."""
@@ -37,9 +41,10 @@ class Route:
         rule = next(rule for rule in app.url_map.iter_rules(self.endpoint) if self.method in (rule.methods or ()))
         return re.sub("<.+?>", str(key), rule.rule)
 
-    def filled(self, key: object, email: str = "") -> dict[str, str]:
+    def filled(self, key: object, email: str = "") -> dict[str, Any]:
         """What is sent to it about the thing with that id."""
-        return {name.format(id=key): value.format(id=key, email=email) for name, value in self.form.items()}
+        form = {name.format(id=key): value.format(id=key, email=email) for name, value in self.form.items()}
+        return form | ({"file": (io.BytesIO(self.file.encode()), "people.csv")} if self.file else {})
 
 
 def change(endpoint: str, names: str = "", form: Mapping[str, str] | None = None) -> Route:
@@ -80,6 +85,18 @@ ROUTES = [
     change("contacts.edit_tag", "tag", TAG),
     change("contacts.new", form=CONTACT),
     change("contacts.tags", form={"new-name": "Changed", "new-color": "#123456"}),
+    Route("contact_bulk.ask", "POST", form={"all": "match", "act": "edit"}),
+    Route("contact_bulk.bin_"),
+    Route("contact_bulk.show", names="contact_bulk"),
+    change("contact_bulk.begin", form={"all": "match", "act": "delete"}),
+    change("contact_bulk.restore", form={"id": "{id}"}),
+    change("contact_bulk.stop", "contact_bulk"),
+    change("contact_bulk.undo", "contact_bulk"),
+    Route("contact_list.add_filter"),
+    Route("contact_list.columns"),
+    change("contact_list.columns", form={"add": "city"}),
+    change("contact_list.delete_view", "contact_view"),
+    change("contact_list.save_view", form={"name": "Mine"}),
     Route("definitions.edit_field", names="custom_field"),
     Route("definitions.fields"),
     Route("definitions.new_field"),
@@ -92,6 +109,9 @@ ROUTES = [
     change("definitions.new_field", form={**FIELD, "type": "text"}),
     change("definitions.rename_word", "list_word", {"{id}-name": "Changed"}),
     change("definitions.words", form={"kind": "priority", "priority-name": "Changed"}),
+    Route("duplicates.choose"),
+    Route("duplicates.index"),
+    Route("duplicates.merge", "POST"),
     Route("deliveries.download"),
     Route("deliveries.index"),
     Route("deliveries.judge", "POST", "delivery", {"signature": "v1,{id}"}),
@@ -101,7 +121,19 @@ ROUTES = [
     Route("docs.asyncapi", public=200),
     Route("docs.receiving", public=200),
     Route("docs.schema", names="schema", public=200),
+    Route("exports.ask"),
+    Route("exports.ask", "POST", form={"all": "match"}),
+    Route("exports.download"),
     Route("health.show", public=200),
+    Route("imports.columns", names="contact_import"),
+    Route("imports.refused", names="contact_import"),
+    Route("imports.show", names="contact_import"),
+    Route("imports.upload"),
+    Route("imports.upload", "POST", file="Email\na@example.com\n", changes=True),
+    change("imports.check", "contact_import", {"to-0": "email", "match-0": "email"}),
+    change("imports.read_again", "contact_import", {"is_data": "y"}),
+    change("imports.run", "contact_import"),
+    change("imports.stop", "contact_import"),
     Route("overview.index"),
     change("overview.add_sample"),
     Route("sandbox.fill"),
@@ -163,6 +195,16 @@ LEAST_ROLE = {
     "deliveries.lab": Role.ADMINISTRATOR,
     "deliveries.resend": Role.SUPERVISOR,
     "deliveries.show": Role.AGENT,
+    "exports.ask": Role.SUPERVISOR,
+    "exports.download": Role.SUPERVISOR,
+    "imports.check": Role.SUPERVISOR,
+    "imports.columns": Role.SUPERVISOR,
+    "imports.read_again": Role.SUPERVISOR,
+    "imports.refused": Role.SUPERVISOR,
+    "imports.run": Role.SUPERVISOR,
+    "imports.show": Role.SUPERVISOR,
+    "imports.stop": Role.SUPERVISOR,
+    "imports.upload": Role.SUPERVISOR,
     "overview.add_sample": Role.AGENT,
     "overview.index": Role.AGENT,
     "sandbox.fill": Role.ADMINISTRATOR,

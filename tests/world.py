@@ -9,6 +9,7 @@ from sqlalchemy import Boolean, Column, Enum, Float, Integer, LargeBinary, Selec
 from portal.accounts.models import Workspace
 from portal.contacts.models import Avatar
 from portal.extensions import Base, UTCDateTime, db, utcnow
+from portal.importing.models import Stage
 from portal.webhooks import signing
 from portal.webhooks.models import EventType, State, Status, Trigger
 from tests.conftest import Person, numbers
@@ -30,6 +31,21 @@ SHAPES: dict[str, Callable[[str], Any]] = {
     "attempt.response_headers": lambda word: [["x-b", word]],
     "attempt.status": lambda word: 200,
     "contact.custom_fields": lambda word: {"gone": word},
+    "contact_import.columns": lambda word: [["email", "overwrite"]],
+    "contact_import.counts": lambda word: {"new": 1},
+    "contact_import.delimiter": lambda word: ",",
+    "contact_import.encoding": lambda word: "utf-8",
+    "contact_import.forecast": lambda word: {"new": 1},
+    "contact_import.header_row": lambda word: 0,
+    "contact_import.headers": lambda word: [word],
+    "contact_import.match": lambda word: ["email"],
+    "contact_import.place": lambda word: 0,
+    "contact_import.problem": lambda word: None,
+    "contact_import.samples": lambda word: [[word]],
+    "contact_import.stage": lambda word: Stage.CHECKED,
+    "contact_import.tags": lambda word: [word],
+    "contact_import_chunk.position": lambda word: 0,
+    "contact_import_refusal.cells": lambda word: [word],
     "custom_field.is_required": lambda word: False,
     "custom_field.length": lambda word: None,
     "custom_field.options": lambda word: [word],
@@ -40,6 +56,17 @@ SHAPES: dict[str, Callable[[str], Any]] = {
     "bulk.filters": lambda word: {},
     "bulk.finished_at": lambda word: None,
     "bulk.skipped": lambda word: {"newer": 1},
+    "contact_bulk.kind": lambda word: "delete",
+    "contact_bulk.finished_at": lambda word: None,
+    "contact_bulk.chosen": lambda word: [],
+    "contact_bulk.matching": lambda word: [["q", word]],
+    "contact_bulk.change": lambda word: {},
+    "contact_bulk.skipped": lambda word: {"gone": 1},
+    "contact_view.address": lambda word: [["q", word]],
+    "contact_view.columns": lambda word: ["name", "notes"],
+    "trashed_contact.facts": lambda word: {"first_name": word, "id": str(uuid.uuid4())},
+    "trashed_contact.tags": lambda word: [],
+    "trashed_contact.id": lambda word: uuid.uuid4(),
     "bulk.webhooks": lambda word: [],
     "delivery.last_failure": lambda word: None,
     "delivery.status": lambda word: Status.SUCCEEDED,

@@ -14,7 +14,7 @@ from ..webhooks import live
 from ..webhooks.live import Live
 from ..webhooks.models import EventType, Status
 from ..webhooks.publisher import forecast, history_of
-from . import avatars, saving, service, tagging
+from . import avatars, duplicates, saving, service, tagging
 from .custom_fields import fields_of
 from .groups import GROUPS, NOTES, facts_of, names_of
 from .models import Contact
@@ -176,7 +176,13 @@ def _saved(tried: Edit) -> str:
 def _facts(contact: Contact) -> dict[str, Any]:
     """What the page says of the contact."""
     facts = facts_of(contact, people().get(contact.owner or ""), fields_of(workspace().id))
-    return {"contact": contact, "groups": GROUPS, "facts": facts, "notes": NOTES}
+    return {
+        "contact": contact,
+        "groups": GROUPS,
+        "facts": facts,
+        "notes": NOTES,
+        "duplicates": duplicates.like(contact),
+    }
 
 
 def _timeline(contact: Contact) -> dict[str, Any]:

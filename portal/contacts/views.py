@@ -4,39 +4,33 @@ from collections.abc import Callable
 from functools import partial
 from uuid import UUID
 
-from flask import Blueprint, abort, request, url_for
+from flask import Blueprint, abort, url_for
 from werkzeug.wrappers import Response
 
 from ..accounts.permissions import Permission, allowed
-from ..accounts.service import members, own, own_or_404, person, workspace
+from ..accounts.service import members, own_or_404, person, workspace
 from ..extensions import db
 from ..web import go, page, say
 from ..webhooks.models import EventType
 from ..webhooks.publisher import forecast
-from . import listing, lists, service, tagging
+from . import lists, service, tagging
 from .custom_fields import fields_of
 from .field_models import WordKind
 from .forms import ContactForm, Known, NewContactForm, TagForm
-from .listing import Asked
-from .models import Contact, Tag
+from .list_views import show_list
+from .models import Tag
 from .saving import Edit
 
 blueprint = Blueprint("contacts", __name__)
 
 FAILED = 422
-COLUMNS = {"name": "Name", "company": "Company", "stage": "Stage", "created": "Created", "changed": "Changed"}
 
 
 @blueprint.get("/contacts")
 @allowed(Permission.CONTACTS)
 def index() -> Response:
-    """The list: search as you type, order, pages."""
-    asked = Asked.of(request.args)
-    found = listing.find(own(Contact), asked)
-    return page(
-        "contacts/index.html", "contacts/_list.html",
-        asked=asked, found=found, columns=COLUMNS, owners=people(), page_size=listing.PAGE,
-    )  # fmt: skip
+    """The list: search as you type, filters, order, pages."""
+    return show_list()
 
 
 @blueprint.route("/contacts/new", methods=["GET", "POST"])

@@ -4,10 +4,9 @@ A slice is a transaction that moves the cursor on the bulk's row along with what
 Each is about one webhook, so that its locks are taken in the order of `seq` and last for a fraction of a second.
 """
 
-import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -15,19 +14,15 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, SQLColumnExpression, exists, func, literal, select, tuple_
 from sqlalchemy.orm import aliased, defaultload, defer
 
-from .. import jobs
+from .. import jobs, slices
 from ..extensions import UTCDateTime, db, utcnow
-from ..pace import pace
 from . import engine, publisher
 from .filters import Filters
-from .models import CONTACT_EVENTS, Delivery, Event, State, Status, Subject, Webhook
+from .models import CONTACT_EVENTS, MOST_CONTACTS, Delivery, Event, State, Status, Subject, Webhook
 from .worker_models import Bulk, BulkKind
 
 REPLAY_DAYS = (1, 3, 7, 30)
 """How far back a replay can be asked to go."""
-CHUNK = 200
-"""Rows of a slice: done within half a second, so that nobody waits longer for what it locks."""
-
 
 Act = Callable[[Bulk, Webhook], Delivery | Event | None]
 """Does the next rows and returns the last of them."""
@@ -42,6 +37,8 @@ class Skip(StrEnum):
     HELD = "held"
     TEST = "test"
     WAITING = "waiting"
+    LARGE = "large"
+    """It tells of more contacts than the webhook takes in one request."""
     CHANGED = "changed"
     """Something else was done with it since the bulk began: nobody asked about that."""
 
@@ -52,6 +49,7 @@ REASONS = {
     Skip.HELD: "Their webhook is paused: they are sent when it is resumed.",
     Skip.TEST: "They were tests.",
     Skip.WAITING: "They were waiting already.",
+    Skip.LARGE: "They tell of more contacts than the webhook takes in one request.",
     Skip.CHANGED: "Something happened to them meanwhile.",
 }
 
@@ -74,32 +72,19 @@ def replay(webhook: Webhook, since: datetime, actor: str) -> Bulk:
     return _begin(bulk, {str(webhook.id): _count(Event, *_past(bulk, webhook))})
 
 
-def stop(bulk: Bulk) -> None:
-    """What is done is done; the rest stays as it is."""
-    db.session.refresh(bulk, with_for_update=True)
-    if not bulk.finished_at:
-        bulk.finished_at, bulk.is_stopped = utcnow(), True
-
-
 def work(bulk_id: str) -> None:
     """Go on with a bulk, and hand over after a while. The RQ job behind its bell."""
-    key, ends = uuid.UUID(bulk_id), time.monotonic() + pace().slice
-    jobs.bells().answered(key)
-    while go_on(key):
-        if time.monotonic() > ends or jobs.stopping.is_set():
-            jobs.bells().ring(key, jobs.BULK)
-            return
+    slices.work(uuid.UUID(bulk_id), jobs.BULK, go_on)
 
 
 def go_on(key: uuid.UUID) -> bool:
     """Do one slice; whether there is more for this worker to do: not while another is at it."""
-    query = select(Bulk).where(Bulk.id == key, Bulk.finished_at.is_(None)).with_for_update(skip_locked=True)
-    bulk = db.session.scalars(query, execution_options={"populate_existing": True}).one_or_none()
+    bulk = slices.claim(Bulk, key)
     if bulk and bulk.webhooks:
         _slice(bulk, _lock_webhook(uuid.UUID(bulk.webhooks[0])))
     elif bulk:
         bulk.finished_at = utcnow()
-        _skip(bulk, {Skip.CHANGED: bulk.total - bulk.done - sum(bulk.skipped.values())})
+        bulk.skip({Skip.CHANGED: bulk.left})
     db.session.commit()
     return bulk is not None and bulk.finished_at is None
 
@@ -139,7 +124,7 @@ def _give_up(bulk: Bulk, webhook: Webhook) -> None:
         rest = _count(Event, *_past(bulk, webhook), *_after(bulk, Event))
     else:
         rest = _count(Delivery, *_ended(bulk, webhook), *_after(bulk, Delivery))
-    _skip(bulk, {Skip.DELETED: rest})
+    bulk.skip({Skip.DELETED: rest})
 
 
 def _resend(bulk: Bulk, webhook: Webhook) -> Delivery | None:
@@ -159,7 +144,7 @@ def _hasten(bulk: Bulk, webhook: Webhook) -> None:
         publisher.ring_after_commit(webhook.id)
         bulk.done += count
     else:
-        _skip(bulk, {Skip.HELD: count})
+        bulk.skip({Skip.HELD: count})
 
 
 def _cancel(bulk: Bulk, webhook: Webhook) -> Delivery | None:
@@ -187,25 +172,24 @@ def _replay(bulk: Bulk, webhook: Webhook) -> Event | None:
 
 def _send_again(bulk: Bulk, webhook: Webhook, rows: Sequence[Delivery], outdated: Collection[str]) -> None:
     """Put what may be sent at the tails of its lanes; say of the others why not."""
-    skips = [_reason(row, outdated) for row in rows]
+    most = webhook.contacts_per_request if bulk.kind == BulkKind.REPLAY else MOST_CONTACTS
+    skips = [_reason(row, outdated, most) for row in rows]
     chosen = [row for row, reason in zip(rows, skips, strict=True) if not reason]
     if chosen:
         publisher.send_again(chosen)
         publisher.ring_after_commit(webhook.id)
     bulk.done += len(chosen)
-    _skip(bulk, Counter(reason for reason in skips if reason))
+    bulk.skip(Counter(reason for reason in skips if reason))
 
 
-def _reason(delivery: Delivery, outdated: Collection[str]) -> Skip | None:
+def _reason(delivery: Delivery, outdated: Collection[str], most: int) -> Skip | None:
     if delivery.event.is_test:
         return Skip.TEST
+    if len(delivery.event.subjects) > most:
+        return Skip.LARGE
     if delivery.status == Status.PENDING:
         return Skip.WAITING
     return Skip.NEWER if delivery.event.id in outdated else None
-
-
-def _skip(bulk: Bulk, counts: Mapping[Skip, int]) -> None:
-    bulk.skipped = dict(Counter(bulk.skipped) + Counter({str(reason): count for reason, count in counts.items()}))
 
 
 def _matching(bulk: Bulk, webhook: Webhook | None = None) -> list[ColumnElement[bool]]:
@@ -231,6 +215,8 @@ def _past(bulk: Bulk, webhook: Webhook) -> list[ColumnElement[bool]]:
         Event.created_at.between(bulk.since, bulk.created_at),
         Event.type.in_([kind for kind in CONTACT_EVENTS if kind in webhook.event_types]),
         Event.is_test.is_(False),
+        # Of what was told several times, the groups that it took, or would have taken.
+        literal(webhook.contacts_per_request).between(Event.takes_from, Event.takes_to),
     ]
 
 
@@ -245,7 +231,7 @@ def _after(bulk: Bulk, model: type[Event] | type[Delivery]) -> list[ColumnElemen
 
 def _chunk(bulk: Bulk, keys: Select[Any], model: type[Event] | type[Delivery]) -> Sequence[Any]:
     """The keys of the next rows, oldest first."""
-    query = keys.where(*_after(bulk, model)).order_by(model.created_at, model.id).limit(CHUNK)
+    query = keys.where(*_after(bulk, model)).order_by(model.created_at, model.id).limit(slices.CHUNK)
     return db.session.scalars(query).all()
 
 

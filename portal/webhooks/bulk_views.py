@@ -67,7 +67,7 @@ def show(bulk_id: UUID) -> Response | tuple[str, int]:
 @allowed(Permission.RESEND)
 def stop(bulk_id: UUID) -> Response:
     """What is done stays done, the rest stays as it is."""
-    bulk.stop(own_or_404(Bulk, bulk_id))
+    own_or_404(Bulk, bulk_id).stop()
     db.session.commit()
     return go(url_for("bulk.show", bulk_id=bulk_id))
 

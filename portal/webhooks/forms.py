@@ -3,16 +3,18 @@
 from typing import Any, Self
 
 from flask import current_app
-from wtforms import BooleanField
-from wtforms.validators import ValidationError
+from wtforms import BooleanField, IntegerField
+from wtforms.validators import NumberRange, ValidationError
 
 from ..fields import Form, long_text, text
 from . import signing
-from .models import ALARMS, CONTACT_EVENTS, EventType, Webhook
+from .models import ALARMS, CONTACT_EVENTS, MOST_CONTACTS, EventType, Webhook
 from .outbound import HeadersRefused, UrlRefused, check_url, parse_headers
 
 URL_HINT = "Starts with http:// or https://. It should answer 2xx within 15 s."
 URL_WARNING = "http:// sends contacts unencrypted. Use https:// if the receiver has it."
+PER_REQUEST_RANGE = f"Give a whole number from 1 to {MOST_CONTACTS}."
+PER_REQUEST_HINT = f"At most {MOST_CONTACTS}, when many change at once. Each body stays under 256 KB."
 MAX_URL, MAX_HEADER_TEXT = 100_000, 90_000
 """No rules, only bounds for what is looked at: the rules of `outbound` are far below them and say it better."""
 
@@ -33,6 +35,17 @@ def can_be_sent(_form: Any, field: Any) -> None:
         raise ValidationError(refused.message) from refused
 
 
+class WholeNumber(IntegerField):  # type: ignore[misc]  # WTForms is not typed
+    """A whole number; what is none is told like what is out of range."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Read what was typed; a form without the field leaves it as it is."""
+        try:
+            super().process_formdata([text.strip() for text in valuelist])
+        except ValueError as error:
+            raise ValueError(PER_REQUEST_RANGE) from error
+
+
 class WebhookForm(Form):
     """A new webhook, or one to be changed."""
 
@@ -44,6 +57,13 @@ class WebhookForm(Form):
     recovered = BooleanField(EventType.RECOVERED, name=EventType.RECOVERED)
     url = text("URL", MAX_URL, may_be_used, description=URL_HINT)
     description = text("Description", 200)
+    contacts_per_request = WholeNumber(
+        "Contacts per request",
+        [NumberRange(1, MOST_CONTACTS, PER_REQUEST_RANGE)],
+        default=1,
+        description=PER_REQUEST_HINT,
+        render_kw={"type": "number", "min": 1, "max": MOST_CONTACTS},
+    )
     headers = long_text("Custom headers", MAX_HEADER_TEXT, can_be_sent, description="One per line, name: value.")
 
     @classmethod
@@ -51,7 +71,8 @@ class WebhookForm(Form):
         """The form filled with what the webhook has; what was posted goes before it."""
         lines = [f"{name}: {value}" for name, value in signing.custom_headers(webhook).items()]
         chosen = {event_type.name.lower(): event_type in webhook.event_types for event_type in EventType}
-        return cls(data={"url": webhook.url, "description": webhook.description, "headers": "\n".join(lines), **chosen})
+        facts = {name: getattr(webhook, name) for name in ("url", "description", "contacts_per_request")}
+        return cls(data={**facts, "headers": "\n".join(lines), **chosen})
 
     @property
     def choices(self) -> dict[EventType, BooleanField]:
@@ -68,6 +89,13 @@ class WebhookForm(Form):
         return any(box.data for box in self.alarms.values())
 
     @property
+    def has_more(self) -> bool:
+        """Whether anything under "More" is not as it is for most."""
+        more = (self.description, self.headers, self.contacts_per_request)
+        is_set = self.description.data or self.headers.data or self.contacts_per_request.data != 1
+        return bool(is_set or self.wants_alarms or any(field.errors for field in more))
+
+    @property
     def warns(self) -> bool:
         """Whether the URL is plain http to somewhere: allowed, but worth a word."""
         return not self.url.errors and (self.url.data or "").lower().startswith("http://")
@@ -82,4 +110,5 @@ class WebhookForm(Form):
         webhook.url = self.url.data
         webhook.description = self.description.data or None
         webhook.event_types = [event_type.value for event_type, box in (self.choices | self.alarms).items() if box.data]
+        webhook.contacts_per_request = self.contacts_per_request.data
         webhook.headers = signing.seal_headers(parse_headers(self.headers.data or ""))

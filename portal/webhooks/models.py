@@ -39,6 +39,8 @@ class EventType(StrEnum):
         return self in ALARMS
 
 
+MOST_CONTACTS = 100
+"""Contacts that a webhook can ask for in one request, at most."""
 CONTACT_EVENTS = (EventType.CREATED, EventType.UPDATED, EventType.DELETED)
 ALARMS = (EventType.FAILING, EventType.PAUSED, EventType.RECOVERED)
 """Of one webhook, told to the others; see `alarms`."""
@@ -94,6 +96,8 @@ class Webhook(Base):
     url: Mapped[str] = mapped_column(Text)
     description: Mapped[str | None] = mapped_column(String(200))
     event_types: Mapped[list[str]] = mapped_column(JSON)
+    contacts_per_request: Mapped[int] = mapped_column(default=1)
+    """How many contacts it takes in one request, at most; 1 to MOST_CONTACTS."""
     secret: Mapped[bytes] = mapped_column(LargeBinary)
     """Encrypted, as are the two below: `signing` opens them."""
     old_secret: Mapped[bytes | None] = mapped_column(LargeBinary)
@@ -148,6 +152,10 @@ class Event(Base):
     """Who did it, as people read it: kept as a name, for the person may leave."""
     is_test: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(default=utcnow)
+    takes_from: Mapped[int] = mapped_column(default=1)
+    takes_to: Mapped[int] = mapped_column(default=MOST_CONTACTS)
+    """It is for webhooks that take so many contacts in one request. Many changes at once are told once for each size
+    that webhooks take; the telling that begins at 1 is the history, the others repeat it (see `batches`)."""
 
     subjects: Mapped[list["Subject"]] = relationship(order_by="Subject.position", lazy="selectin")
 

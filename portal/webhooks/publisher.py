@@ -54,39 +54,43 @@ def publish(workspace_id: uuid.UUID, event_type: EventType, body: bytes, about: 
     event = _record(workspace_id, event_type, body, about, actor)
     for one in about:
         words.remember(workspace_id, one.contact_id, (one.number, one.label, *one.known_by))
-    _send_to(event, _wanting(workspace_id, event_type), [one.contact_id for one in about])
+    to = [webhook.id for webhook in wanting(workspace_id, event_type)]
+    _send_to(event, to, [one.contact_id for one in about])
     return event
 
 
 def forecast(workspace_id: uuid.UUID, event_type: EventType) -> int:
     """How many webhooks an event of this type would go to, paused ones included."""
-    return sum(event_type in webhook.event_types for webhook in db.session.scalars(_takers(workspace_id)))
+    return sum(event_type in webhook.event_types for webhook in db.session.scalars(takers_of(workspace_id)))
 
 
 def history_of(
     workspace_id: uuid.UUID, contact_id: uuid.UUID, limit: int = 50
 ) -> list[tuple[Event, Subject, list[Delivery]]]:
-    """What happened to a contact, newest first, each with the deliveries that it caused."""
+    """What happened to a contact, newest first, each with the deliveries that it caused.
+
+    What was told several times, in groups of different sizes, happened once.
+    """
     rows = db.session.execute(
         select(Event, Subject)
         .join(Subject, Subject.event_id == Event.id)
         .where(Event.workspace_id == workspace_id, Subject.contact_id == contact_id)
-        .order_by(Event.created_at.desc(), Event.id)
+        .order_by(Event.created_at.desc(), Event.takes_from, Event.id)
         .limit(limit)
     ).all()
-    caused: dict[str, list[Delivery]] = {event.id: [] for event, _ in rows}
-    for delivery in db.session.scalars(select(Delivery).where(Delivery.event_id.in_(caused)).order_by(Delivery.seq)):
-        caused[delivery.event_id].append(delivery)
-    return [(event, subject, caused[event.id]) for event, subject in rows]
+    told: dict[Any, tuple[Event, Subject, list[Delivery]]] = {}
+    of = {event.id: told.setdefault((event.created_at, event.type), (event, subject, [])) for event, subject in rows}
+    for delivery in db.session.scalars(select(Delivery).where(Delivery.event_id.in_(of)).order_by(Delivery.seq)):
+        of[delivery.event_id][2].append(delivery)
+    return list(told.values())
 
 
 def tell(webhook: Webhook, event_type: EventType, body: bytes, actor: str) -> Event:
     """Publish an alarm about a webhook to the others of its workspace that ask for it, in their order."""
     about = About(webhook.id, "", sentences.place(webhook.url))
     event = _record(webhook.workspace_id, event_type, body, [about], actor)
-    _send_to(
-        event, [taker for taker in _wanting(webhook.workspace_id, event_type) if taker != webhook.id], [webhook.id]
-    )
+    others = [taker.id for taker in wanting(webhook.workspace_id, event_type) if taker != webhook]
+    _send_to(event, others, [webhook.id])
     return event
 
 
@@ -175,6 +179,17 @@ def delete(webhook: Webhook) -> int:
     return len(canceled)
 
 
+def wanting(workspace_id: uuid.UUID, event_type: EventType) -> list[Webhook]:
+    """The webhooks that such an event goes to. None is deleted before the commit: its delivery would be stranded."""
+    takers = db.session.scalars(takers_of(workspace_id).with_for_update(read=True, key_share=True))
+    return [webhook for webhook in takers if event_type in webhook.event_types]
+
+
+def takers_of(workspace_id: uuid.UUID) -> Any:
+    """A SELECT of the webhooks that events may go to."""
+    return select(Webhook).where(Webhook.workspace_id == workspace_id, Webhook.state != State.DELETED)
+
+
 def ring_after_commit(subject: uuid.UUID, function: str = jobs.DRAIN) -> None:
     """Ring the bell of a webhook, or of a bulk, once this transaction is committed, and never if it is not."""
     db.session().info.setdefault(BELLS, set()).add((subject, function))
@@ -196,16 +211,6 @@ def _ring(session: Session) -> None:
 
 def _forget(session: Session) -> None:
     session.info.pop(BELLS, None)
-
-
-def _takers(workspace_id: uuid.UUID) -> Any:
-    return select(Webhook).where(Webhook.workspace_id == workspace_id, Webhook.state != State.DELETED)
-
-
-def _wanting(workspace_id: uuid.UUID, event_type: EventType) -> list[uuid.UUID]:
-    """The webhooks that such an event goes to. None is deleted before the commit: its delivery would be stranded."""
-    takers = db.session.scalars(_takers(workspace_id).with_for_update(read=True, key_share=True))
-    return [webhook.id for webhook in takers if event_type in webhook.event_types]
 
 
 def _send_to(event: Event, webhooks: Sequence[uuid.UUID], lane_of: Sequence[uuid.UUID]) -> None:

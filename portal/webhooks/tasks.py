@@ -7,23 +7,25 @@ import uuid
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from flask import current_app
-from sqlalchemy import delete, select
+from sqlalchemy import delete
 
-from .. import jobs, mail
+from .. import jobs, mail, slices
 from ..extensions import begin_reading, db, db_now
 from ..pace import pace
 from . import engine, outbound, sendable, sentences
 from .engine import Letter
 from .lease import Lease, LeaseLost
 from .outbound import Result
-from .worker_models import Bulk, WorkerBeat
+from .worker_models import WorkerBeat
 
 SWEEP_KEY, SWEEP_SECONDS = "sweep", 10
 """The sweeper's own bell, so that it never waits for one that got lost."""
 
 NOBODY = uuid.UUID(int=0)
 ALARMS_KEY, ALARMS_SECONDS = "alarms", 60
-"""The look at alarms has one bell for all: it rings once a minute, however many workers sweep."""
+TRASH_KEY, TRASH_SECONDS = "trash", 3600
+"""The look at alarms has one bell for all: it rings once a minute, however many workers sweep; the
+look at the trash once an hour."""
 
 # Threads that wait for receivers. Drains bound them by their widths: one must never wait for another's receiver.
 senders = ThreadPoolExecutor(max_workers=1000, thread_name_prefix="send")
@@ -136,8 +138,8 @@ def tell(letter: Letter, result: Result) -> None:
 
 
 def sweep(name: str, mend: bool = False) -> None:
-    """Ring for every webhook that has something sendable and no drain, for unfinished bulks and unsent letters, and
-    once a minute for the look at alarms; beat for `name`.
+    """Ring for every webhook that has something sendable and no drain, for unfinished work and unsent letters, and once
+    in a while for the looks at alarms and at the trash; beat for `name`.
 
     This makes retries happen, and heals whatever bell was lost: an emptied Redis, a killed worker, a failed enqueue.
     To `mend` looks at all that waits for its turn: often enough once in a while.
@@ -147,10 +149,14 @@ def sweep(name: str, mend: bool = False) -> None:
     for webhook_id in sendable.waiting_webhooks():
         jobs.bells().ring(webhook_id, jobs.DRAIN, SWEEP_KEY, SWEEP_SECONDS)
     jobs.bells().ring(NOBODY, jobs.ALARMS, ALARMS_KEY, ALARMS_SECONDS)
+    jobs.bells().ring(NOBODY, jobs.TRASH, TRASH_KEY, TRASH_SECONDS)
     for letter_id in mail.waiting():
         jobs.bells().ring(letter_id, jobs.MAIL, SWEEP_KEY, SWEEP_SECONDS)
-    for bulk_id in db.session.scalars(select(Bulk.id).where(Bulk.finished_at.is_(None))):
-        jobs.bells().ring(bulk_id, jobs.BULK, SWEEP_KEY, SWEEP_SECONDS)
+    for key, job in slices.unfinished():
+        jobs.bells().ring(key, job, SWEEP_KEY, SWEEP_SECONDS)
+    for function, unfinished in jobs.unfinished().items():
+        for key in unfinished():
+            jobs.bells().ring(key, function, SWEEP_KEY, SWEEP_SECONDS)
     db.session.merge(WorkerBeat(name=name, beaten_at=db_now()))
     db.session.commit()
 

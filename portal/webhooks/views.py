@@ -194,6 +194,7 @@ def _known(webhook: Webhook) -> Facts:
         "URL": (sentences.place(webhook.url), webhook.url),
         "event types": (types, types),
         "description": (about, about),
+        "contacts per request": (str(webhook.contacts_per_request), webhook.contacts_per_request),
         "custom headers": (", ".join(headers), headers),
     }
 

@@ -6,10 +6,23 @@ A search finds contacts whose words begin with its own. Both sides are folded al
 import re
 import unicodedata
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select, true, union_all
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    LargeBinary,
+    Uuid,
+    and_,
+    bindparam,
+    exists,
+    func,
+    or_,
+    select,
+    true,
+    union_all,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import aliased
 
@@ -23,16 +36,36 @@ MOST = 60
 BACKWARDS = "\x00"
 """Begins a number that is written backwards, so that its last digits find it too."""
 NEW_ON_SQLITE = sqlite.insert(SearchWord).on_conflict_do_nothing()
-NEW_ON_POSTGRESQL = postgresql.insert(SearchWord).on_conflict_do_nothing()
+UNNESTED = (  # a row at a time would cost ten times as much
+    postgresql.insert(SearchWord.__table__)  # type: ignore[arg-type]
+    .from_select(
+        ["workspace_id", "contact_id", "word"],
+        select(
+            bindparam("workspace", type_=Uuid()),
+            func.unnest(bindparam("contacts", type_=ARRAY(Uuid()))),
+            func.unnest(bindparam("words", type_=ARRAY(LargeBinary()))),
+        ),
+    )
+    .on_conflict_do_nothing()
+)
 _PIECE = re.compile(r"\w+")
 _NUMBER = re.compile(r"[+(\d][\d\s()./-]*")
 
 
 def remember(workspace_id: uuid.UUID, contact_id: uuid.UUID, texts: Iterable[str]) -> None:
     """Let the contact be found by these texts, and still by those of before; one statement."""
-    rows = [{"workspace_id": workspace_id, "contact_id": contact_id, "word": word} for word in folded(texts)]
-    if rows:
-        db.session.execute(NEW_ON_SQLITE if is_sqlite() else NEW_ON_POSTGRESQL, rows)
+    remember_many(workspace_id, {contact_id: texts})
+
+
+def remember_many(workspace_id: uuid.UUID, known_by: Mapping[uuid.UUID, Iterable[str]]) -> None:
+    """Let each of these contacts be found by its texts, and still by those of before; one statement for all."""
+    pairs = [(contact_id, word) for contact_id, texts in known_by.items() for word in folded(texts)]
+    if pairs and is_sqlite():
+        rows = [{"workspace_id": workspace_id, "contact_id": contact_id, "word": word} for contact_id, word in pairs]
+        db.session.execute(NEW_ON_SQLITE, rows)
+    elif pairs:
+        contacts, found = zip(*pairs, strict=True)
+        db.session.execute(UNNESTED, {"workspace": workspace_id, "contacts": list(contacts), "words": list(found)})
 
 
 def folded(texts: Iterable[str]) -> list[bytes]:
@@ -42,7 +75,7 @@ def folded(texts: Iterable[str]) -> list[bytes]:
 
 def asked(text: str) -> list[list[bytes]]:
     """What a search asks for: each of the beginnings, or of its alternatives, must begin a word of the contact."""
-    text = _folded(text)
+    text = fold(text)
     if _NUMBER.fullmatch(text) and (digits := _digits(text)):
         backwards = BACKWARDS + digits.lstrip("0")[::-1]
         return [[_cut(digits), _cut(text), _cut(backwards)]]
@@ -78,7 +111,7 @@ def _begins(word: type[SearchWord], beginning: bytes) -> ColumnElement[bool]:
 
 def _words(text: str) -> Iterable[str]:
     """A text's words; an address also as a whole, and what is no more than a number also from its end."""
-    text = _folded(text)
+    text = fold(text)
     if _NUMBER.fullmatch(text) and (digits := _digits(text)):
         yield from (digits, BACKWARDS + digits[::-1], text)
     for chunk in text.split():
@@ -88,7 +121,8 @@ def _words(text: str) -> Iterable[str]:
             yield chunk.partition("@")[2]
 
 
-def _folded(text: str) -> str:
+def fold(text: str) -> str:
+    """The text as it is compared: without case and accents."""
     signs = unicodedata.normalize("NFKD", text)
     return "".join(sign for sign in signs if not unicodedata.combining(sign)).casefold().replace("\x00", "").strip()
 
