@@ -50,7 +50,7 @@ SHAPES: dict[str, Callable[[str], Any]] = {
     "custom_field.length": lambda word: None,
     "custom_field.options": lambda word: [word],
     "avatar.contact_id": lambda word: uuid.uuid4(),
-    "avatar.data": lambda word: b"\x89PNG",
+    "avatar.data": lambda word: b"a picture",
     "avatar.kind": lambda word: "image/png",
     "avatar.token": lambda word: f"{'t' * 36}{next(numbers):07}",
     "bulk.filters": lambda word: {},
