@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 from portal.config import load as refuse_unsafe_start
+from portal.logs import json_of_gunicorn
 
 refuse_unsafe_start()  # an unsafe start is refused here, once: gunicorn would start refusing workers for ever
 
@@ -14,6 +15,8 @@ threads = 8
 graceful_timeout = 25
 control_socket_disable = True
 loglevel = "warning"
+if os.environ.get("PORTAL_LOG") == "json":  # gunicorn's own lines, too, from its first one on
+    logconfig_dict = json_of_gunicorn()
 
 
 def post_worker_init(worker: Any) -> None:
