@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 from portal.config import load as refuse_unsafe_start
+from portal.logs import json_of_gunicorn
 
 refuse_unsafe_start()  # an unsafe start is refused here, once: gunicorn would start refusing workers for ever
 
@@ -17,6 +18,8 @@ control_socket_disable = True
 loglevel = "warning"
 BOOT_ERROR = 3
 """The exit that ends gunicorn: after any other it would start refusing workers for ever."""
+if os.environ.get("PORTAL_LOG") == "json":  # gunicorn's own lines, too, from its first one on
+    logconfig_dict = json_of_gunicorn()
 
 
 def post_worker_init(worker: Any) -> None:

@@ -3,6 +3,7 @@
 import logging
 import sys
 import time
+from typing import Any
 
 from flask import Flask
 from pythonjsonlogger.json import JsonFormatter
@@ -16,6 +17,19 @@ def start(app: Flask) -> None:
     handler.setFormatter(_json() if app.config["LOG"] == "json" else logging.Formatter("%(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger("rq").setLevel(logging.WARNING)
+
+
+def json_of_gunicorn() -> dict[str, Any]:
+    """What gunicorn takes for its own lines: JSON like the portal's."""
+    handler = {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stdout"}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"json": {"()": _json}},
+        "handlers": {"console": handler},
+        "root": {"level": "INFO", "handlers": ["console"]},
+        "loggers": {"gunicorn.error": {"level": "WARNING", "handlers": ["console"], "propagate": False}},
+    }
 
 
 def _json() -> logging.Formatter:

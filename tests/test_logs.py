@@ -2,9 +2,13 @@
 
 import json
 import logging
+import runpy
+from pathlib import Path
 
 import pytest
 from flask import Flask
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
 
 from portal import logs
 from portal.extensions import db
@@ -45,3 +49,17 @@ def test_a_program_reads_json(app: Flask, letter: engine.Letter, capsys: pytest.
     assert (said["status"], said["failure"], said["duration_ms"]) == (None, "timeout_total", 15000)
     assert said["delivery_id"] == str(letter.delivery_id)
     assert "secret" not in line
+
+
+def test_gunicorn_says_its_own_lines_in_json_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PORTAL_LOG", "json")
+    settings = runpy.run_path(str(Path(__file__).parent.parent / "gunicorn.conf.py"))
+    config = Config()
+    config.set("logconfig_dict", settings["logconfig_dict"])
+    config.set("loglevel", settings["loglevel"])
+    Logger(config).warning("Worker %s is late", 7)
+    (line,) = capsys.readouterr().out.splitlines()
+    said = json.loads(line)
+    assert (said["level"], said["logger"], said["message"]) == ("WARNING", "gunicorn.error", "Worker 7 is late")

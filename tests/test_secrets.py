@@ -17,7 +17,7 @@ from sqlalchemy import select
 from portal import mail
 from portal.extensions import db, limiter
 from portal.sandbox.models import SandboxRequest
-from portal.webhooks import engine, publisher, signing, tasks
+from portal.webhooks import engine, letters, publisher, signing, tasks
 from portal.webhooks.models import Attempt, EventType, Webhook
 from portal.webhooks.outbound import Failure, Phases, Result
 from portal.webhooks.publisher import About
@@ -134,7 +134,7 @@ def test_no_secret_stands_anywhere_in_the_clear(
                 assert form not in text, (place, secret)
     answer = db.session.scalars(select(Attempt).where(Attempt.status == 200)).first()
     assert answer
-    assert json.loads(answer.response_body)["headers"]["authorization"] == engine.MASK
+    assert json.loads(answer.response_body)["headers"]["authorization"] == letters.MASK
 
 
 def test_custom_headers_are_shown_masked_and_kept_when_they_are_not_typed_again(app: Flask, dana: Person) -> None:
@@ -146,13 +146,13 @@ def test_custom_headers_are_shown_masked_and_kept_when_they_are_not_typed_again(
     for headers in ({}, HTMX):
         for page in (address, f"{address}/edit"):
             text = dana.client.get(page, headers=headers).text
-            assert f"authorization: {engine.MASK}" in text
+            assert f"authorization: {letters.MASK}" in text
             assert HEADER.split()[1] not in text
-    edited = form | {"headers": f"Authorization: {engine.MASK}\nX-Team: blue"}
+    edited = form | {"headers": f"Authorization: {letters.MASK}\nX-Team: blue"}
     assert dana.client.post(f"{address}/edit", data=edited).status_code == 303
     db.session.expire_all()
     assert signing.custom_headers(webhook) == {"Authorization": HEADER, "X-Team": "blue"}
-    unknown = dana.client.post(f"{address}/edit", data=form | {"headers": f"x-other: {engine.MASK}"})
+    unknown = dana.client.post(f"{address}/edit", data=form | {"headers": f"x-other: {letters.MASK}"})
     assert (unknown.status_code, "Type the value of x-other" in unknown.text) == (422, True)
     history = dana.client.get("/settings/audit").text
     assert "custom headers" in history
@@ -169,13 +169,13 @@ def test_the_sandbox_keeps_no_credentials(app: Flask, dana: Person) -> None:
         path, headers={"x-custom-key": "k3y-of-mine", "authorization": "Basic x", "x-cloudcx-event": "Hello"}
     )
     kept = dict(db.session.scalars(select(SandboxRequest)).one().headers)
-    assert (kept["x-custom-key"], kept["authorization"], kept["x-cloudcx-event"]) == (engine.MASK, engine.MASK, "Hello")
+    assert (kept["x-custom-key"], kept["authorization"], kept["x-cloudcx-event"]) == (letters.MASK, letters.MASK, "Hello")
 
 
 def test_bodies_of_answers_are_only_touched_where_a_secret_stands(app: Flask) -> None:
-    letter = engine.Letter(
+    letter = letters.Letter(
         uuid.uuid4(), uuid.uuid4(), 1, publisher.Trigger.AUTOMATIC, True, False, "http://a.example",
         {"x-key": "0123456789", "x-short": "ok"}, frozenset({"x-key", "x-short"}), b"", None,  # type: ignore[arg-type]
     )  # fmt: skip
     body = b"\xff\xfe ok 0123456789 \x00 012345678"
-    assert engine._veiled_body(letter, body) == body.replace(b"0123456789", engine.MASK.encode())
+    assert letters._veiled_body(letter, body) == body.replace(b"0123456789", letters.MASK.encode())

@@ -11,7 +11,7 @@ from .. import audit
 from ..accounts.models import SandboxMode, Workspace
 from ..extensions import db
 from ..webhooks import publisher, signing
-from ..webhooks.engine import MASK
+from ..webhooks.letters import MASK
 from ..webhooks.models import CONTACT_EVENTS, PauseReason, State, Webhook
 from ..webhooks.readings import living
 from ..webhooks.verifying import verify

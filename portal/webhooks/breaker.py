@@ -6,6 +6,7 @@ time finds out whether the receiver is back, and the first good answer closes it
 
 import uuid
 from datetime import timedelta
+from functools import reduce
 
 from sqlalchemy import ColumnElement
 
@@ -15,6 +16,8 @@ from ..pace import pace
 from .models import PauseReason, Webhook
 from .outbound import Failure, Result
 
+EXACTNESS = timedelta(seconds=1)
+"""To know the time of the last good answer better would cost a write for each, while all is well."""
 TIMEOUTS = {Failure.TIMEOUT_CONNECT, Failure.TIMEOUT_TOTAL}
 
 
@@ -24,15 +27,21 @@ def is_open() -> ColumnElement[bool]:
 
 
 def close(webhook: Webhook) -> None:
-    """Forget all failures."""
+    """Forget all failures; without any the row stays untouched, and nothing looks at it when changes are written."""
+    if not (webhook.failures or webhook.failed_ids or webhook.probes or webhook.failing_since or webhook.probe_at):
+        return
     webhook.failures, webhook.failed_ids, webhook.probes = 0, [], 0
     webhook.failing_since, webhook.probe_at = None, None
 
 
-def answers(webhook: Webhook) -> None:
-    """A good answer: one more step up the ramp, and the breaker is closed."""
-    webhook.width = pace().wider(webhook.width)
-    webhook.answered_at = utcnow()
+def answers(webhook: Webhook, count: int = 1) -> None:
+    """Good answers: each is one more step up the ramp, and the breaker is closed."""
+    width = reduce(lambda width, _: pace().wider(width), range(count), webhook.width)
+    if width != webhook.width:
+        webhook.width = width
+    now, before = utcnow(), webhook.answered_at
+    if before is None or webhook.failing_since or webhook.alarm or now - before > EXACTNESS:
+        webhook.answered_at = now
     close(webhook)
 
 

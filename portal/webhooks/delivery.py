@@ -17,8 +17,8 @@ from ..extensions import db, limiter
 from ..pace import pace
 from ..web import go, page, say
 from . import bench, changes, exact, lanes, live, present, publisher, sentences
-from .engine import MASK
 from .lab import MAX_PASTED, UNREADABLE, Verdict
+from .letters import MASK
 from .life import Tries, life
 from .live import Live
 from .log import blueprint

@@ -5,17 +5,18 @@ Locks go webhook first, then deliveries in the order of `seq`; everybody who nee
 
 import uuid
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from math import inf
-from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Integer,
     Select,
     Update,
     and_,
     bindparam,
+    case,
+    func,
     insert,
     or_,
     select,
@@ -23,40 +24,20 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import lazyload
 
-from ..extensions import db, db_now, utcnow
+from ..among import among
+from ..extensions import UTCDateTime, db, db_now, utcnow
 from ..pace import pace, prepared
-from . import breaker, lanes, sendable, signing, throttle
+from . import breaker, lanes, letters, sendable, throttle
 from .lease import LeaseLost
+from .letters import Letter
 from .models import Attempt, Delivery, State, Status, Trigger, Webhook
 from .outbound import Failure, Result
 
-MASK = "••••••"
-SECRET_LENGTH = 8
-"""Characters from which a word of a custom header is looked for in what comes back."""
 CLOCK_DRIFT = 5
 """Seconds by which the clocks of two database servers, one of which takes over from the other, may differ."""
-ATTEMPTS = insert(Attempt)
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """All that the network needs to make one attempt, read before and kept after the transaction."""
-
-    delivery_id: uuid.UUID
-    webhook_id: uuid.UUID
-    number: int
-    trigger: Trigger
-    was_due: bool
-    is_probe: bool
-    """The only one in flight, to find out whether the receiver is back."""
-    url: str
-    headers: dict[str, str]
-    own_headers: frozenset[str]
-    """Names of those that people gave: their values may be secrets and are not logged."""
-    body: bytes
-    started_at: datetime
-    next_at: datetime | None = None
-    """When the next one may be sent, if the webhook has a throttle."""
+ATTEMPTS = insert(Attempt.__table__)  # type: ignore[arg-type]
+Answers = Sequence[tuple[Letter, Result]]
+"""Of one webhook."""
 
 
 def claim(webhook_id: uuid.UUID, token: str | None, in_flight: Collection[uuid.UUID]) -> list[Letter]:
@@ -67,37 +48,22 @@ def claim(webhook_id: uuid.UUID, token: str | None, in_flight: Collection[uuid.U
     webhook = db.session.get_one(Webhook, webhook_id, populate_existing=True)
     if webhook.lease_token != token:
         raise LeaseLost
-    probing = webhook.probe_at is not None
-    room = (1 if probing else webhook.width) - len(in_flight)
-    if room <= 0:
-        return []
-    turn = throttle.turn(webhook, db.session.scalars(select(db_now())).one()) if webhook.throttle else None
-    room = min(room, max(1, turn.room)) if turn else room
-    found = db.session.execute(sendable.first(probing), {"of": webhook_id, "in_flight": list(in_flight), "room": room})
-    letters = [_letter(delivery, probing, was_due) for delivery, was_due in found]
-    return _in_turn(letters, turn) if turn else letters
+    return _claim(webhook, in_flight)
 
 
-def record(token: str, answers: Sequence[tuple[Letter, Result]]) -> bool:
+def record(token: str, answers: Answers) -> bool:
     """Write down attempts of one webhook and what follows from them.
 
     The attempts always; the states only while `token` holds the lease. Returns whether it still held.
     """
-    webhook = db.session.scalars(_webhook(), {"it": answers[0][0].webhook_id}).one()
-    keys = [letter.delivery_id for letter, _ in answers]
-    deliveries = {delivery.id: delivery for delivery in db.session.scalars(_deliveries(), {"keys": keys})}
-    kept = [(letter, _without_answer(deliveries[letter.delivery_id], result)) for letter, result in answers]
-    db.session.execute(ATTEMPTS, [_attempt(letter, result) for letter, result in kept])
-    held = webhook.lease_token == token
-    for letter, result in answers:
-        delivery = deliveries[letter.delivery_id]
-        _note(delivery, letter, result)
-        if held and delivery.status == Status.PENDING:
-            _settle(webhook, delivery, letter, result)
-        elif held and delivery.status == Status.CANCELED and result.ok:
-            _end(delivery, Status.SUCCEEDED)  # it was on its way when somebody canceled it
-    lanes.leave([delivery for delivery in deliveries.values() if delivery.status != Status.PENDING])
-    return held
+    return _record(_locked(answers), token, answers)
+
+
+def record_and_claim(token: str, answers: Answers, in_flight: Collection[uuid.UUID]) -> tuple[bool, list[Letter]]:
+    """Both in one transaction, as busy drains do it; nothing is claimed once the lease was lost."""
+    webhook = _locked(answers)
+    held = _record(webhook, token, answers)
+    return held, _claim(webhook, in_flight) if held else []
 
 
 def mend() -> int:
@@ -127,7 +93,8 @@ def cancel(waiting: Sequence[Delivery]) -> None:
     """End deliveries of one webhook unsent; those behind them move up. The caller holds their locks."""
     for delivery in waiting:
         _end(delivery, Status.CANCELED)
-    lanes.leave(waiting)
+    if waiting:
+        lanes.leave(waiting[0].webhook_id, [delivery.id for delivery in waiting])
 
 
 @prepared
@@ -140,9 +107,107 @@ def _webhook() -> Select[Webhook]:
 @prepared
 def _deliveries() -> Select[Delivery]:
     """Deliveries, as they are now and stay until the commit."""
-    chosen = select(Delivery).where(Delivery.id.in_(bindparam("keys", expanding=True)))
+    chosen = select(Delivery).where(among(Delivery.id, "keys"))
     locked = chosen.order_by(Delivery.seq).options(lazyload("*")).with_for_update(of=Delivery)
     return locked.execution_options(populate_existing=True)
+
+
+@prepared
+def _states() -> Select[Status]:
+    """Where deliveries stand, and stay until the commit."""
+    chosen = select(Delivery.status).where(among(Delivery.id, "keys"))
+    return chosen.order_by(Delivery.seq).with_for_update()
+
+
+@prepared
+def _succeeded() -> Update:
+    """A delivery was taken."""
+    number, now = bindparam("number", type_=Integer), bindparam("now", type_=UTCDateTime())
+    new = {
+        "status": Status.SUCCEEDED,
+        "due_at": None,
+        "trigger": Trigger.AUTOMATIC,
+        "succeeded_at": func.coalesce(Delivery.succeeded_at, now),
+        "attempts": case((Delivery.attempts > number, Delivery.attempts), else_=number),
+        "last_attempt_at": bindparam("began"),
+        "last_trigger": bindparam("why"),
+        "last_status": bindparam("code"),
+        "last_failure": None,
+        "last_duration_ms": bindparam("took"),
+        "updated_at": now,
+    }
+    return update(Delivery.__table__).where(Delivery.id == bindparam("it")).values(new)  # type: ignore[arg-type]
+
+
+def _locked(answers: Answers) -> Webhook:
+    return db.session.scalars(_webhook(), {"it": answers[0][0].webhook_id}).one()
+
+
+def _claim(webhook: Webhook, in_flight: Collection[uuid.UUID]) -> list[Letter]:
+    probing = webhook.probe_at is not None
+    room = (1 if probing else webhook.width) - len(in_flight)
+    if room <= 0:
+        return []
+    turn = throttle.turn(webhook, db.session.scalars(select(db_now())).one()) if webhook.throttle else None
+    room = min(room, max(1, turn.room)) if turn else room
+    asked = {"of": webhook.id, "in_flight": in_flight, "room": room}
+    written = letters.write(webhook, db.session.connection().execute(sendable.first(probing), asked).all(), probing)
+    return letters.in_turn(written, turn) if turn else written
+
+
+def _record(webhook: Webhook, token: str, answers: Answers) -> bool:
+    held = webhook.lease_token == token
+    plain = held and webhook.probe_at is None and all(map(_is_plain, answers))
+    keys = [letter.delivery_id for letter, _ in answers]
+    states = set(db.session.connection().scalars(_states(), {"keys": keys})) if plain else set()
+    if states == {Status.PENDING}:
+        _log(answers)
+        _succeed(webhook, keys, answers)
+    else:
+        _settle_each(webhook, keys, answers, held)
+    return held
+
+
+def _log(answers: Answers) -> None:
+    db.session.connection().execute(ATTEMPTS, [letters.attempt(letter, result) for letter, result in answers])
+
+
+def _is_plain(answer: tuple[Letter, Result]) -> bool:
+    """Whether it is what nearly all are: taken, and no test."""
+    letter, result = answer
+    return result.ok and letter.trigger != Trigger.TEST
+
+
+def _succeed(webhook: Webhook, keys: Sequence[uuid.UUID], answers: Answers) -> None:
+    """All were taken, and nothing else happened to them meanwhile: what `_settle_each` does, in two statements."""
+    now = utcnow()
+    rows = [
+        {"it": letter.delivery_id, "number": letter.number, "now": now, "began": letter.started_at,
+         "why": letter.trigger, "code": result.status, "took": result.duration_ms}
+        for letter, result in answers
+    ]  # fmt: skip
+    db.session.connection().execute(_succeeded(), rows)
+    breaker.answers(webhook, len(answers))
+    lanes.leave(webhook.id, keys)
+
+
+def _settle_each(webhook: Webhook, keys: Sequence[uuid.UUID], answers: Answers, held: bool) -> None:
+    deliveries = {delivery.id: delivery for delivery in db.session.scalars(_deliveries(), {"keys": keys})}
+    _log([(letter, _without_answer(deliveries[letter.delivery_id], result)) for letter, result in answers])
+    for letter, result in answers:
+        delivery = deliveries[letter.delivery_id]
+        _note(delivery, letter, result)
+        if held and delivery.status == Status.PENDING:
+            _settle(webhook, delivery, letter, result)
+        elif held and delivery.status == Status.CANCELED and result.ok:
+            _end(delivery, Status.SUCCEEDED)  # it was on its way when somebody canceled it
+    lanes.leave(webhook.id, [key for key, delivery in deliveries.items() if delivery.status != Status.PENDING])
+
+
+def _without_answer(delivery: Delivery, result: Result) -> Result:
+    """It was on its way when its contact was erased: nothing is kept of the answer but the facts."""
+    erased = delivery.status == Status.CANCELED and delivery.event.erased_at
+    return replace(result, body=b"", headers=(), reason="") if erased else result
 
 
 def _later(webhook: Webhook, *which: ColumnElement[bool]) -> Update:
@@ -159,77 +224,6 @@ def _is_impossible() -> ColumnElement[bool]:
     """SQL over Delivery: no schedule lets it wait for so long."""
     longest = enumerate(CLOCK_DRIFT + delay * (1 + pace().retry_jitter) for delay in pace().retry_schedule)
     return or_(*(and_(Delivery.step == step, Delivery.due_at > db_now(delay)) for step, delay in longest))
-
-
-def _letter(delivery: Delivery, probing: bool, was_due: bool) -> Letter:
-    number, now = delivery.attempts + 1, utcnow()
-    trigger = Trigger.PROBE if probing and delivery.trigger == Trigger.AUTOMATIC else delivery.trigger
-    own = signing.custom_headers(delivery.webhook)
-    return Letter(
-        delivery_id=delivery.id,
-        webhook_id=delivery.webhook_id,
-        number=number,
-        trigger=trigger,
-        was_due=was_due,
-        is_probe=probing,
-        url=delivery.webhook.url,
-        headers=signing.request_headers(delivery, number, trigger, now) | own,
-        own_headers=frozenset(own),
-        body=delivery.event.body,
-        started_at=now,
-    )
-
-
-def _without_answer(delivery: Delivery, result: Result) -> Result:
-    """It was on its way when its contact was erased: nothing is kept of the answer but the facts."""
-    erased = delivery.status == Status.CANCELED and delivery.event.erased_at
-    return replace(result, body=b"", headers=(), reason="") if erased else result
-
-
-def _veiled(text: str, letter: Letter) -> str:
-    """Without the values of custom headers: some receivers send back what they got."""
-    values = [letter.headers[name] for name in letter.own_headers]
-    secrets = {part for value in values for part in (value, *value.split()) if len(part) >= SECRET_LENGTH}
-    for secret in sorted(secrets, key=len, reverse=True):
-        text = text.replace(secret, MASK)
-    return text
-
-
-def _veiled_body(letter: Letter, body: bytes) -> bytes:
-    """Only where there is something to veil: what is no UTF-8 stays as it came."""
-    veiled = _veiled(body.decode("utf-8", "surrogateescape"), letter) if letter.own_headers else None
-    return body if veiled is None else veiled.encode("utf-8", "surrogateescape")
-
-
-def _in_turn(letters: Sequence[Letter], turn: throttle.Turn) -> list[Letter]:
-    """As many as the throttle lets go; tests wait for nobody and count for nothing."""
-    tests = [letter for letter in letters if letter.trigger == Trigger.TEST]
-    others = [letter for letter in letters if letter.trigger != Trigger.TEST][: turn.room]
-    return tests + [replace(letter, next_at=turn.after(count)) for count, letter in enumerate(others, start=1)]
-
-
-def _attempt(letter: Letter, result: Result) -> dict[str, Any]:
-    phases = result.phases
-    return {
-        "delivery_id": letter.delivery_id,
-        "webhook_id": letter.webhook_id,
-        "number": letter.number,
-        "trigger": letter.trigger,
-        "started_at": letter.started_at,
-        "duration_ms": result.duration_ms,
-        "url": letter.url,
-        "request_headers": [
-            [name, MASK if name in letter.own_headers else value] for name, value in letter.headers.items()
-        ],
-        "status": result.status,
-        "reason": _veiled(result.reason, letter),
-        "failure": result.failure,
-        "response_headers": [[name, _veiled(value, letter)] for name, value in result.headers],
-        "response_body": _veiled_body(letter, result.body),
-        "response_length": result.length,
-        "remote": result.remote,
-        "phases": {name: getattr(phases, name) for name in ("dns", "connect", "tls", "first_byte", "body")},
-    }
 
 
 def _note(delivery: Delivery, letter: Letter, result: Result) -> None:

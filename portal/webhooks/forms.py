@@ -10,7 +10,7 @@ from wtforms.validators import NumberRange, ValidationError
 
 from ..fields import Form, long_text, text
 from . import signing
-from .engine import MASK
+from .letters import MASK
 from .models import ALARMS, CONTACT_EVENTS, MOST_CONTACTS, EventType, Webhook
 from .outbound import HeadersRefused, UrlRefused, check_url, parse_headers
 from .throttle import MOST, SECOND, UNITS

@@ -6,12 +6,13 @@ behind another has no due time and is never scanned; whoever ends the one in fro
 
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import (
     ColumnElement,
     Integer,
     Select,
+    Table,
     Update,
     and_,
     bindparam,
@@ -27,6 +28,7 @@ from sqlalchemy import Sequence as DatabaseSequence
 from sqlalchemy.orm import aliased, lazyload
 from sqlalchemy.sql.dml import ReturningDelete
 
+from ..among import among
 from ..extensions import Base, db, db_now, is_sqlite
 from ..pace import pace, prepared
 from .models import Delivery, LaneEntry, Status
@@ -38,7 +40,8 @@ _mine, _other = aliased(LaneEntry), aliased(LaneEntry)
 SEQ = DatabaseSequence("delivery_seq", metadata=Base.metadata)
 NEXT = select(SEQ.next_value()).select_from(func.generate_series(1, bindparam("count", type_=Integer)))
 ENTRIES = insert(LaneEntry)
-BEHIND = insert(Delivery.__table__)  # type: ignore[arg-type]
+ENTRY, DELIVERY = cast(Table, LaneEntry.__table__), cast(Table, Delivery.__table__)
+BEHIND = insert(DELIVERY)
 DUE = BEHIND.values(due_at=db_now())
 
 
@@ -105,12 +108,13 @@ def ahead_of(delivery: Delivery) -> tuple[int, Delivery | None]:
     return count, db.session.scalar(select(Delivery).where(Delivery.seq == first)) if count else None
 
 
-def leave(ended: Sequence[Delivery]) -> None:
+def leave(webhook_id: uuid.UUID, ended: Sequence[uuid.UUID]) -> None:
     """Take ended deliveries of one webhook out of their lanes; those that thereby become heads get their due time."""
-    keys = [delivery.id for delivery in ended]
-    contacts = set(db.session.scalars(_taken_out(), {"keys": keys})) if keys else set()
+    db.session.flush()
+    here = db.session.connection()  # not the session: what it does for objects is in vain here, and takes as long
+    contacts = set(here.scalars(_taken_out(), {"keys": ended})) if ended else set()
     if contacts:
-        db.session.execute(_moved_up(), {"of": ended[0].webhook_id, "contacts": list(contacts)})
+        here.execute(_moved_up(), {"of": webhook_id, "contacts": contacts})
 
 
 def mend() -> int:
@@ -144,21 +148,21 @@ def _behind() -> Select[uuid.UUID]:
 @prepared
 def _taken_out() -> ReturningDelete[uuid.UUID]:
     """No more entries of these deliveries; returns whose lanes they were in."""
-    entries = delete(LaneEntry).where(LaneEntry.delivery_id.in_(bindparam("keys", expanding=True)))
-    return entries.returning(LaneEntry.contact_id).execution_options(synchronize_session=False)
+    entries = delete(ENTRY).where(among(LaneEntry.delivery_id, "keys"))
+    return entries.returning(LaneEntry.contact_id)
 
 
 @prepared
 def _moved_up() -> Update:
     """The heads of these contacts' lanes at one webhook get their due time."""
-    mine = (LaneEntry.webhook_id == bindparam("of"), LaneEntry.contact_id.in_(bindparam("contacts", expanding=True)))
+    mine = (LaneEntry.webhook_id == bindparam("of"), among(LaneEntry.contact_id, "contacts"))
     firsts = select(func.min(LaneEntry.seq)).where(*mine).group_by(LaneEntry.contact_id)
     return _due_now(firsts)
 
 
 def _due_now(firsts: Select[int]) -> Update:
     stranded = (Delivery.seq.in_(firsts), Delivery.status == Status.PENDING, Delivery.due_at.is_(None), is_head())
-    return update(Delivery).where(*stranded).values(due_at=db_now()).execution_options(synchronize_session=False)
+    return update(DELIVERY).where(*stranded).values(due_at=db_now())
 
 
 @prepared
@@ -166,8 +170,8 @@ def _ends() -> Select[Delivery, uuid.UUID, uuid.UUID]:
     """The first and the last delivery of each lane of these contacts at these webhooks, locked, with its lane."""
     lane = (LaneEntry.webhook_id, LaneEntry.contact_id)
     theirs = and_(
-        LaneEntry.webhook_id.in_(bindparam("webhooks", expanding=True)),
-        LaneEntry.contact_id.in_(bindparam("contacts", expanding=True)),
+        among(LaneEntry.webhook_id, "webhooks"),
+        among(LaneEntry.contact_id, "contacts"),
     )
     first, last = (select(end(LaneEntry.seq)).where(theirs).group_by(*lane) for end in (func.min, func.max))
     ends = select(Delivery, *lane).join(LaneEntry, LaneEntry.delivery_id == Delivery.id)

@@ -4,13 +4,13 @@ import uuid
 from datetime import UTC, datetime
 
 from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, case, exists, literal, or_, select
-from sqlalchemy.orm import contains_eager
 
+from ..among import among
 from ..extensions import db, db_now
 from ..pace import pace, prepared
 from . import breaker, lanes, throttle
 from .lease import is_free
-from .models import Delivery, State, Status, Trigger, Webhook
+from .models import Delivery, Event, EventType, State, Status, Trigger, Webhook
 from .outbound import RETRY_AFTER_LIMIT
 
 FAR = datetime(9999, 1, 1, tzinfo=UTC)
@@ -69,7 +69,7 @@ def _any_held() -> Select[datetime | None, datetime]:
 
 
 @prepared
-def first(probing: bool) -> Select[Delivery, bool]:
+def first(probing: bool) -> Select[uuid.UUID, int, Trigger, EventType, str, bytes, bool]:
     """What is sendable of a webhook and not in flight, as much as there is room for, and whether it is due."""
     room = bindparam("room", type_=Integer)
     found = (
@@ -77,7 +77,7 @@ def first(probing: bool) -> Select[Delivery, bool]:
         .join(Delivery.webhook)
         .where(
             Delivery.webhook_id == bindparam("of"),
-            Delivery.id.not_in(bindparam("in_flight", expanding=True)),
+            ~among(Delivery.id, "in_flight"),
             is_sendable(),
         )
         .order_by(Delivery.due_at, Delivery.seq)
@@ -86,11 +86,11 @@ def first(probing: bool) -> Select[Delivery, bool]:
     )
     # The least recently attempted probes first: one poisoned delivery must not stand for the whole receiver.
     order = (Delivery.last_attempt_at.asc().nulls_first(),) if probing else ()
+    event = (Delivery.event_type, Event.id, Event.body)
     return (
-        select(Delivery, Delivery.due_at <= db_now())
+        select(Delivery.id, Delivery.attempts, Delivery.trigger, *event, Delivery.due_at <= db_now())
         .join(found, found.c.id == Delivery.id)
-        .join(Delivery.webhook)
-        .options(contains_eager(Delivery.webhook))
+        .join(Event, Event.id == Delivery.event_id)
         .order_by(*order, Delivery.due_at, Delivery.seq)
         .limit(room)
     )

@@ -1,16 +1,17 @@
 """Signing secrets and signed headers, as Standard Webhooks prescribes (https://www.standardwebhooks.com)."""
 
 import base64
-import hashlib
 import hmac
 import json
 import secrets
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 
 from ..extensions import utcnow
 from ..sealing import seal as seal
 from ..sealing import unseal as unseal
-from .models import Delivery, Trigger, Webhook
+from .models import Delivery, EventType, Trigger, Webhook
 
 PREFIX = "whsec_"
 SECRET_BYTES = 32
@@ -43,26 +44,55 @@ def seal_headers(headers: dict[str, str]) -> bytes | None:
 
 def sign(secret: str, event_id: str, timestamp: int, body: bytes) -> str:
     """One signature: "v1," and the base64 of HMAC-SHA256 over "id.timestamp.body"."""
-    key = base64.b64decode(secret.removeprefix(PREFIX))
-    digest = hmac.new(key, f"{event_id}.{timestamp}.".encode() + body, hashlib.sha256).digest()
-    return "v1," + base64.b64encode(digest).decode()
+    return _signature(_key(secret), event_id, timestamp, body)
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What the headers say of an event; `changed` are the names of what it changed."""
+
+    event_id: str
+    event_type: EventType
+    body: bytes
+    changed: Collection[str]
+
+
+class Signer:
+    """The portal's headers of requests to one webhook, whose secrets are opened once."""
+
+    def __init__(self, webhook: Webhook) -> None:
+        self.keys = [_key(secret) for secret in secrets_of(webhook)]
+
+    def headers(self, about: About, number: int, trigger: Trigger, at: datetime) -> dict[str, str]:
+        """Those of attempt `number` made at `at`."""
+        timestamp = int(at.timestamp())
+        signatures = [_signature(key, about.event_id, timestamp, about.body) for key in self.keys]
+        headers = {
+            "content-type": "application/json",
+            "user-agent": USER_AGENT,
+            "webhook-id": about.event_id,
+            "webhook-timestamp": str(timestamp),
+            "webhook-signature": " ".join(signatures),
+            "x-cloudcx-event": about.event_type,
+            "x-cloudcx-attempt": str(number),
+            "x-cloudcx-trigger": trigger,
+        }
+        if about.changed:
+            headers["x-cloudcx-changed"] = ",".join(sorted(about.changed))
+        return headers
 
 
 def request_headers(delivery: Delivery, number: int, trigger: Trigger, at: datetime) -> dict[str, str]:
     """The portal's headers of attempt `number` made at `at`."""
-    event, timestamp = delivery.event, int(at.timestamp())
-    headers = {
-        "content-type": "application/json",
-        "user-agent": USER_AGENT,
-        "webhook-id": event.id,
-        "webhook-timestamp": str(timestamp),
-        "webhook-signature": " ".join(
-            sign(secret, event.id, timestamp, event.body) for secret in secrets_of(delivery.webhook)
-        ),
-        "x-cloudcx-event": event.type,
-        "x-cloudcx-attempt": str(number),
-        "x-cloudcx-trigger": trigger,
-    }
-    if changed := sorted({key for subject in event.subjects for key in subject.changes}):
-        headers["x-cloudcx-changed"] = ",".join(changed)
-    return headers
+    event = delivery.event
+    changed = {key for subject in event.subjects for key in subject.changes}
+    return Signer(delivery.webhook).headers(About(event.id, event.type, event.body, changed), number, trigger, at)
+
+
+def _key(secret: str) -> bytes:
+    return base64.b64decode(secret.removeprefix(PREFIX))
+
+
+def _signature(key: bytes, event_id: str, timestamp: int, body: bytes) -> str:
+    digest = hmac.digest(key, f"{event_id}.{timestamp}.".encode() + body, "sha256")
+    return "v1," + base64.b64encode(digest).decode()

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 import uuid
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from flask import current_app
@@ -13,8 +14,8 @@ from .. import jobs, mail
 from ..extensions import begin_reading, db, db_now
 from ..pace import pace
 from . import engine, outbound, sendable, sentences
-from .engine import Letter
 from .lease import Lease, LeaseLost
+from .letters import Letter
 from .outbound import Result
 from .worker_models import WorkerBeat
 
@@ -26,8 +27,13 @@ ALARMS_KEY, PRUNE_KEY, MINUTE = "alarms", "prune", 60
 TRASH_KEY, HOUR = "trash", 3600
 """The looks at alarms, at what is too old and at the trash have one bell each, however many workers sweep."""
 
+EXACTNESS = 0.002
+"""Seconds by which a drain surely wakes up after its turn: SQLite's clock counts milliseconds."""
 PATIENCE = 0.5
 """Seconds for which a drain stays when only the throttle holds it back."""
+
+GATHER = 0.005
+"""Seconds: most of what is sent together to a quick receiver is answered within, and a transaction costs as much."""
 
 # Threads that wait for receivers. Drains bound them by their widths: one must never wait for another's receiver.
 senders = ThreadPoolExecutor(max_workers=1000, thread_name_prefix="send")
@@ -76,16 +82,8 @@ class Drain:
     def run(self) -> None:
         """Until there is nothing to send, the slice is over or the lease is lost; then await what is in flight."""
         while True:
-            try:
-                self.lease.keep()
-                if self._may_send():
-                    self._send()
-            except LeaseLost:
-                db.session.rollback()
-                self.open = False
-            if self.in_flight:
-                self._collect()
-            elif not self._await_turn():
+            self._go_on(self._collect() if self.in_flight else [])
+            if not self.in_flight and not self._await_turn():
                 return
 
     def _may_send(self) -> bool:
@@ -93,17 +91,48 @@ class Drain:
         self.open = self.open and fresh and self.lease.lasts(self.pace.longest_send)
         return self.open
 
-    def _send(self) -> None:
-        in_flight = [letter.delivery_id for letter in self.in_flight.values()]
-        with computing:
-            begin_reading()
-            letters = engine.claim(self.lease.webhook_id, self.lease.token, in_flight)
-            db.session.rollback()  # no connection to the database is held during HTTP
-            if turns := [letter.next_at for letter in letters if letter.next_at]:
-                self.turn = time.monotonic() + self.lease.take_turn(turns[-1])
+    def _go_on(self, answers: Sequence[tuple[Letter, Result]]) -> None:
+        """Write down what came, and send what may be sent now."""
+        letters: Sequence[Letter] = []
+        try:
+            self._keep_lease()
+            with computing:
+                letters = self._write_down_and_claim(answers)
+        except LeaseLost:
+            db.session.rollback()
+            self.open = False
         for letter in letters:
             self.in_flight[senders.submit(self._post, letter)] = letter
         self.sent += len(letters)
+        for letter, result in answers:
+            tell(letter, result)
+
+    def _keep_lease(self) -> None:
+        try:
+            self.lease.keep()
+        except LeaseLost:  # what came is written down all the same
+            db.session.rollback()
+            self.open = False
+
+    def _write_down_and_claim(self, answers: Sequence[tuple[Letter, Result]]) -> Sequence[Letter]:
+        """One transaction; no connection to the database is held during HTTP."""
+        letters: list[Letter] = []
+        in_flight = [letter.delivery_id for letter in self.in_flight.values()]
+        may_send = self._may_send()
+        if answers:
+            if may_send:
+                held, letters = engine.record_and_claim(self.lease.token, answers, in_flight)
+            else:
+                held = engine.record(self.lease.token, answers)
+            self.open &= held
+            db.session.commit()
+        elif may_send:
+            begin_reading()
+            letters = engine.claim(self.lease.webhook_id, self.lease.token, in_flight)
+            db.session.rollback()
+        if turns := [letter.next_at for letter in letters if letter.next_at]:
+            self.turn = time.monotonic() + self.lease.take_turn(turns[-1]) + EXACTNESS
+        return letters
 
     def _await_turn(self) -> bool:
         """Stay for what the throttle lets go soon; what takes longer is rung for, and holds no worker meanwhile."""
@@ -121,20 +150,17 @@ class Drain:
             letter.url, letter.headers, letter.body, allowed=self.allowed, pool=self.connections, limits=self.limits
         )
 
-    def _collect(self) -> None:
-        """Wait for answers; whatever has come by then is written down in one transaction."""
+    def _collect(self) -> list[tuple[Letter, Result]]:
+        """Wait for answers: for the first, and shortly for those that come with it, to write them down together."""
         turn = self.turn - time.monotonic()
         timeout = min(turn, self.pace.lease_renewal) if turn > 0 else self.pace.lease_renewal
-        done, _ = wait(self.in_flight, timeout=timeout, return_when=FIRST_COMPLETED)
+        done, others = wait(self.in_flight, timeout=timeout, return_when=FIRST_COMPLETED)
+        if done and others:
+            done, _ = wait(self.in_flight, timeout=GATHER)
         ended = [(self.in_flight.pop(future), future.result()) for future in done]
         answers = [(letter, result) for letter, result in ended if result is not None]
         self.open &= len(answers) == len(ended)
-        if answers:
-            with computing:
-                self.open &= engine.record(self.lease.token, answers)
-                db.session.commit()
-        for letter, result in answers:
-            tell(letter, result)
+        return answers
 
 
 def tell(letter: Letter, result: Result) -> None:

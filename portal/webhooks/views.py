@@ -14,8 +14,8 @@ from ..extensions import db
 from ..pace import pace
 from ..web import go, page, say, wants_fragment
 from . import alarms, bulk, charts, exact, live, problems, publisher, readings, samples, sentences, signing, throttle
-from .engine import MASK
 from .forms import URL_WARNING, WebhookForm
+from .letters import MASK
 from .live import Live
 from .models import Delivery, PauseReason, State, Webhook
 

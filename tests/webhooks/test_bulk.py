@@ -37,7 +37,7 @@ def end(events: Sequence[Event], webhook: Webhook, status: Status = Status.FAILE
         delivery = delivery_of(event, webhook)
         delivery.succeeded_at = utcnow() if status == Status.SUCCEEDED else None
         engine._end(delivery, status)
-        engine.lanes.leave([delivery])
+        engine.lanes.leave(delivery.webhook_id, [delivery.id])
     db.session.commit()
 
 
@@ -328,4 +328,4 @@ def test_its_bell_rings_and_the_sweeper_rings_for_what_is_unfinished(webhook: We
     jobs.bells().redis.flushall()
     assert db.session.get_one(Bulk, key).finished_at
     tasks.sweep("test")
-    assert {job.func_name for job in jobs.bells().queue.jobs} == {jobs.DRAIN, jobs.ALARMS}
+    assert {job.func_name for job in jobs.bells().queue.jobs} == {jobs.DRAIN, jobs.ALARMS, jobs.PRUNE}

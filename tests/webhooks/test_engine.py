@@ -9,7 +9,7 @@ from flask import Flask
 from portal.extensions import db, utcnow
 from portal.webhooks import engine, publisher
 from portal.webhooks.lease import Lease
-from portal.webhooks.models import Attempt, EventType, PauseReason, State, Status, Trigger, Webhook
+from portal.webhooks.models import Attempt, Delivery, EventType, LaneEntry, PauseReason, State, Status, Trigger, Webhook
 from tests.webhooks.driving import GONE, OK, answer, claim, refusal
 from tests.webhooks.making import delivery_of, make_event, make_webhook, make_workspace
 
@@ -49,6 +49,40 @@ def test_a_failure_is_tried_again_after_5_seconds(webhook: Webhook, lease: Lease
     assert delivery.due_at
     assert timedelta(seconds=4) < delivery.due_at - before < timedelta(seconds=30)
     assert claim(webhook) == []
+
+
+def test_answers_written_down_together_leave_what_they_leave_one_by_one(webhook: Webhook, lease: Lease) -> None:
+    """All taken, which goes a shorter way, or with one among them that was not."""
+    other = make_webhook(webhook.workspace_id, width=8)
+    beside = Lease(other.id)
+    assert beside.take()
+    webhook.width = 8
+    contacts = [uuid.uuid4() for _ in range(4)]
+    for contact in contacts * 2:
+        make_event(webhook.workspace_id, contact)
+    for results in ([OK] * 4, [OK, OK, refusal(), OK]):
+        whole = list(zip(claim(webhook), results, strict=True))
+        engine.record(lease.token, whole)
+        db.session.commit()
+        parts = list(zip(claim(other), results, strict=True))
+        for one in parts:
+            engine.record(beside.token, [one])
+            db.session.commit()
+        assert [fate(webhook, letter) for letter, _ in whole] == [fate(other, letter) for letter, _ in parts]
+    db.session.refresh(webhook)
+    db.session.refresh(other)
+    assert (webhook.width, webhook.failures) == (other.width, other.failures)
+
+
+def fate(webhook: Webhook, letter: engine.Letter) -> tuple[object, ...]:
+    """What became of the event of a letter to one webhook, and of what waited behind it."""
+    one = db.session.get_one(Delivery, letter.delivery_id, populate_existing=True)
+    entries = db.session.query(LaneEntry).filter_by(webhook_id=webhook.id).count()
+    due = db.session.query(Delivery).filter(Delivery.webhook_id == webhook.id, Delivery.due_at.is_not(None)).count()
+    return (
+        letter.headers["webhook-id"], one.status, one.attempts, one.step, one.due_at is None, one.last_status,
+        one.last_failure, one.last_trigger, one.trigger, one.succeeded_at is None, entries, due,
+    )  # fmt: skip
 
 
 def test_after_ten_failures_it_ends_as_failed_and_its_lane_goes_on(webhook: Webhook, lease: Lease) -> None:

@@ -2,10 +2,11 @@
 
 import pytest
 
-from portal.extensions import db
+from portal.extensions import db, utcnow
 from portal.webhooks import signing
 from portal.webhooks.models import Webhook
 from tests.conftest import Person
+from tests.webhooks.making import make_event
 
 GOOD = {"ContactCreated": "y", "url": "https://hooks.acme.example/contacts"}
 
@@ -72,6 +73,28 @@ def test_nothing_typed_is_lost_when_something_is_wrong(dana: Person) -> None:
     assert 'value="Billing &lt;sync&gt;"' in page
     assert "x-tenant: harbour" in page
     assert page.count(" checked>") + page.count(" checked ") == 2
+
+
+def test_a_throttle_is_a_whole_number_and_is_told_on_the_page_of_the_webhook(dana: Person) -> None:
+    for wrong in ("fast", "0", "-1", "1.5", "10001"):
+        status, page = post(dana, throttle=wrong, throttle_seconds="60")
+        assert status == 422
+        assert "A whole number from 1 to 10,000, or nothing." in page
+        assert f'value="{wrong}"' in page
+    assert post(dana, throttle="10", throttle_seconds="7")[0] == 422, "by the second or by the minute"
+    assert post(dana, throttle="1,200", throttle_seconds="60")[0] == 201
+    webhook = db.session.query(Webhook).one()
+    assert (webhook.throttle, webhook.throttle_seconds) == (1200, 60)
+    webhook.next_at = utcnow()
+    make_event(dana.workspace_id)
+    page = dana.client.get(f"/apps/webhooks/{webhook.id}").text
+    assert "Healthy, held to 1,200 a minute by its throttle" in page
+    assert "<dd>1,200 a minute at most</dd>" in page
+    form = {"ContactCreated": "y", "url": webhook.url}
+    dana.client.post(f"/apps/webhooks/{webhook.id}/edit", data=form | {"throttle": "", "throttle_seconds": "1"})
+    db.session.refresh(webhook)
+    assert (webhook.throttle, webhook.next_at) == (None, None)
+    assert "1,200 a minute → none" in dana.client.get(f"/apps/webhooks/{webhook.id}").text
 
 
 def test_a_plain_http_url_is_taken_with_a_warning(dana: Person) -> None:

@@ -28,7 +28,7 @@ def sendable() -> list[str]:
 def end(delivery: Delivery) -> None:
     delivery.status, delivery.due_at = Status.SUCCEEDED, None
     db.session.flush()
-    lanes.leave([delivery])
+    lanes.leave(delivery.webhook_id, [delivery.id])
     db.session.commit()
 
 

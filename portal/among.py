@@ -1,0 +1,58 @@
+"""`among`: "one of these keys", with the keys as one bound value, so that a statement stays the same for any number of
+them: SQLAlchemy renders it once, and PostgreSQL plans it once.
+"""
+
+import json
+import uuid
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import Boolean, ColumnElement, Dialect, Text, bindparam
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+
+class _Keys(TypeDecorator[Collection[Any]]):
+    """Keys as an array, or as JSON where there are none."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, of: TypeEngine[Any]) -> None:
+        super().__init__()
+        self.of = of
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(ARRAY(self.of) if dialect.name == "postgresql" else Text())
+
+    def process_bind_param(self, value: Collection[Any] | None, dialect: Dialect) -> Any:
+        keys = list(value or ())
+        if dialect.name == "postgresql":
+            return keys
+        return json.dumps([key.hex if isinstance(key, uuid.UUID) else key for key in keys])
+
+
+class _Among(FunctionElement[bool]):
+    type = Boolean()
+    inherit_cache = True
+    name = "among"
+
+
+def among(column: Any, name: str) -> ColumnElement[bool]:
+    """SQL: the column is one of the keys that are bound by this name when the statement is executed."""
+    return _Among(column, bindparam(name, type_=_Keys(column.type)))
+
+
+@compiles(_Among, "postgresql")
+def _postgresql_among(element: _Among, compiler: SQLCompiler, **kw: Any) -> str:
+    column, keys = (compiler.process(part, **kw) for part in element.clauses)
+    return f"({column} = ANY ({keys}))"
+
+
+@compiles(_Among, "sqlite")
+def _sqlite_among(element: _Among, compiler: SQLCompiler, **kw: Any) -> str:
+    column, keys = (compiler.process(part, **kw) for part in element.clauses)
+    return f"({column} IN (SELECT value FROM json_each({keys})))"  # noqa: S608 - both are rendered by SQLAlchemy
