@@ -169,7 +169,8 @@ def test_the_sandbox_keeps_no_credentials(app: Flask, dana: Person) -> None:
         path, headers={"x-custom-key": "k3y-of-mine", "authorization": "Basic x", "x-cloudcx-event": "Hello"}
     )
     kept = dict(db.session.scalars(select(SandboxRequest)).one().headers)
-    assert (kept["x-custom-key"], kept["authorization"], kept["x-cloudcx-event"]) == (letters.MASK, letters.MASK, "Hello")
+    assert (kept["x-custom-key"], kept["authorization"]) == (letters.MASK, letters.MASK)
+    assert kept["x-cloudcx-event"] == "Hello"
 
 
 def test_bodies_of_answers_are_only_touched_where_a_secret_stands(app: Flask) -> None:
