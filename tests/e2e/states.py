@@ -6,10 +6,12 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Page
 
+from tests.contacts.conftest import Fields
 from tests.receiving import Got, receiving
 from tests.system.installation import Browser, Installation, until
 
@@ -67,6 +69,13 @@ def try_out(page: Page) -> None:
     """Send a test and see how it went."""
     page.get_by_role("button", name="Send test").click()
     page.locator("#test-result .pill.ok").wait_for()
+
+
+def leave_out(page: Page) -> None:
+    """Leave the one column out by which anybody is known."""
+    page.get_by_label("E-mail goes to").select_option("")
+    page.get_by_role("button", name="Check all rows").click()
+    page.locator(REFUSED).first.wait_for()
 
 
 def unfold(page: Page) -> None:
@@ -139,6 +148,14 @@ STATES = [
     State("nothing to resend", "bulk.ask", "/deliveries/bulk?act=resend&q=nobody"),
     State("bulk, done", "bulk.show", "/deliveries/bulk/{bulk}"),
     State("sandbox, failing", "sandbox.show", "/apps/sandbox"),
+    State("import", "imports.upload", "/contacts/import"),
+    State("import, refused", "imports.upload", "/contacts/import", act=press("Upload", REFUSED)),
+    State("import, columns", "imports.columns", "/contacts/import/{import-mapping}/columns"),
+    State("import, columns refused", "imports.columns", "/contacts/import/{import-mapping}/columns", act=leave_out),
+    State("import, checked", "imports.show", "/contacts/import/{import-checked}"),
+    State("import, done", "imports.show", "/contacts/import/{import-done}"),
+    State("export", "exports.ask", "/contacts/export"),
+    State("export, nothing", "exports.ask", "/contacts/export?q=nobody+of+that+name"),
     State("settings", "accounts.settings", "/settings"),
     State("tags", "contacts.tags", "/settings/tags"),
     State("tags, refused", "contacts.tags", "/settings/tags", act=press("Add tag", REFUSED)),
@@ -160,6 +177,7 @@ def peopled(portal: Installation) -> Iterator[tuple[dict[str, Browser], World]]:
         until(lambda: "Failing" in people["dana"].get("/apps/webhooks").text, "the breaker opens")
         world |= deliveries(people["dana"], world)
         world |= bulk(people["dana"], world["webhook-paused"])
+        world |= imports(people["dana"])
         give_up(portal, world["delivery-failed"])
         raise_alarm(portal, world["webhook-failing"])
         deface(portal, world["delivery-hostile"])
@@ -222,6 +240,25 @@ def bulk(dana: Browser, webhook: str) -> World:
     answer = dana.post("/deliveries/bulk", form, page=f"/deliveries/bulk?webhook={webhook}")
     until(lambda: "Skipped, and why" in dana.get(answer.url.removeprefix(dana.url)).text, "the bulk ends")
     return {"bulk": answer.url.rpartition("/")[2]}
+
+
+def imports(dana: Browser) -> World:
+    """A file whose columns are to be chosen, one that is checked, and one that is done; some rows are refused."""
+    file = Path(__file__).with_name("people.csv").read_bytes()
+
+    def uploaded() -> str:
+        form = {"csrf_token": Fields(dana.get("/contacts/import").text).values["csrf_token"]}
+        answer = dana.session.post(f"{dana.url}/contacts/import", data=form, files={"file": ("people.csv", file)})
+        return first("/contacts/import/([0-9a-f-]{36})/columns", answer.url)
+
+    world = {f"import-{stage}": uploaded() for stage in ("mapping", "checked", "done")}
+    for name in ("checked", "done"):
+        page = f"/contacts/import/{world[f'import-{name}']}"
+        dana.post(f"{page}/columns")
+        until(lambda page=page: "would be made or changed" in dana.get(page).text, "the dry run ends")
+    dana.post(f"{page}/run", page=page)
+    until(lambda: "is imported" in dana.get(page).text, "the import ends")
+    return world
 
 
 def give_up(portal: Installation, delivery: str) -> None:
