@@ -56,7 +56,6 @@ SHAPES: dict[str, Callable[[str], Any]] = {
     "bulk.filters": lambda word: {},
     "bulk.finished_at": lambda word: None,
     "bulk.skipped": lambda word: {"newer": 1},
-    "avatar.contact_id": lambda word: uuid.uuid4(),
     "contact_bulk.kind": lambda word: "delete",
     "contact_bulk.finished_at": lambda word: None,
     "contact_bulk.chosen": lambda word: [],

@@ -38,29 +38,23 @@ class Choice:
     problems: dict[str, str] = field(default_factory=dict)
 
 
-def look(made: Import) -> None:
-    """Read the first rows anew, by the import's encoding and delimiter, and guess what the columns are.
+def read(made: Import, has_header: bool | None = None) -> None:
+    """Read the first rows by the import's encoding and delimiter, and guess what the columns are. Raises Unreadable.
 
-    Raises reading.Unreadable.
+    None leaves it to the look of the first row whether it names columns.
     """
-    found = storing.begin_reading(made)
-    known = targets(made.workspace_id)
-    names = by_name(known).keys() | _remembered(made.workspace_id).keys()
-    is_header = sniffing.is_header(found[0].cells, lambda cell: folded(cell) in names)
-    read(made, found, is_header)
-
-
-def read(made: Import, found: Sequence[Record], has_header: bool) -> None:
-    """Take the names of the columns from the first row, or make them up, and guess anew. Raises Unreadable."""
-    known = targets(made.workspace_id)
+    found, known, remembered = storing.begin_reading(made), targets(made.workspace_id), _remembered(made.workspace_id)
+    usual = by_name(known)
+    if has_header is None:
+        has_header = sniffing.is_header(found[0].cells, lambda cell: folded(cell) in usual.keys() | remembered.keys())
     first, rows = found[0], found[1:] if has_header else found
-    if not rows:
+    if not rows and made.size < sniffing.HEAD:
         raise Unreadable("The file names columns and has no rows below them.")
     width = len(first.cells) if has_header else max(len(one.cells) for one in found)
     made.header_row = first.row if has_header else 0
     made.headers = [name.strip()[:SHOWN] for name in first.cells] if has_header else [""] * width
     made.samples = [_samples(rows, index) for index in range(width)]
-    made.columns = _guess(made, known)
+    made.columns = _guess(made, known, usual, remembered)
     made.match = [kind for kind in MATCHES if any(kind == key for key, _ in made.columns)]
 
 
@@ -124,9 +118,10 @@ def _first_how(target: Target) -> str:
     return how if how in target.hows else target.hows[0]
 
 
-def _guess(made: Import, known: Mapping[str, Target]) -> list[list[str]]:
+def _guess(
+    made: Import, known: Mapping[str, Target], usual: Mapping[str, str], remembered: Mapping[str, tuple[str, str]]
+) -> list[list[str]]:
     """The remembered or usual field for each column; of two columns for one field the first gets it."""
-    usual, remembered = by_name(dict(known)), _remembered(made.workspace_id)
     found, taken = [], {LEFT_OUT}
     for header, samples in zip(made.headers, made.samples, strict=True):
         name = folded(header)

@@ -16,7 +16,7 @@ from ..contacts.field_models import FieldType, WordKind
 from ..contacts.forms import MAX_TAG_NAME, MAX_TAGS, ContactForm, NewContactForm
 from ..contacts.models import Contact
 from ..contacts.payload import COLUMNS
-from ..contacts.sheet import Column, columns, unguarded
+from ..contacts.sheet import LABELS, Column, columns, unguarded
 from ..fields import text_problem, trim
 from .models import How
 
@@ -137,10 +137,12 @@ def folded(name: str) -> str:
 
 def by_name(known: dict[str, Target]) -> dict[str, str]:
     """Keys of targets by all names that files give them; a custom field's name goes before another's synonym."""
-    names = {folded(name): key for key, text in OTHER_NAMES.items() for name in text.split(";")}
-    names |= {folded(target.column.label): key for key, target in known.items() if target.column.field}
-    names |= {folded(spelling): key for key in OTHER_NAMES | {"priority": ""} for spelling in (key, COLUMNS[key])}
-    return names | {folded(target.column.label): key for key, target in known.items() if not target.column.field}
+    own = {folded(target.column.label): key for key, target in known.items() if target.column.field}
+    return _SYNONYMS | own | _NAMES
+
+
+_SYNONYMS = {folded(name): key for key, text in OTHER_NAMES.items() for name in text.split(";")}
+_NAMES = {folded(name): key for key, label in LABELS.items() for name in (key, COLUMNS[key], label)}
 
 
 def _target(column: Column, special: dict[str, Clean]) -> Target:

@@ -55,8 +55,9 @@ def upload() -> BaseResponse:
     if file is None or not file.filename:
         return _upload_page("Choose a file.")
     try:
-        made = storing.keep(file.stream, file.filename, workspace().id, person().name)
-        mapping.look(made)
+        with file.stream:
+            made = storing.keep(file.stream, file.filename, workspace().id, person().name)
+        mapping.read(made)
     except Unreadable as problem:
         db.session.rollback()
         return _upload_page(str(problem))
@@ -99,7 +100,7 @@ def read_again(import_id: UUID) -> BaseResponse:
         made.encoding = encoding if encoding in sniffing.ENCODINGS else made.encoding
         made.delimiter = delimiter if delimiter in sniffing.DELIMITERS else made.delimiter
         try:
-            mapping.read(made, storing.begin_reading(made), has_header="is_data" not in request.form)
+            mapping.read(made, has_header="is_data" not in request.form)
         except Unreadable as problem:
             db.session.rollback()
             say(str(problem))

@@ -47,7 +47,7 @@ class Wizard:
     def planned(self, data: bytes, **changes: str) -> Import:
         """After a dry run that was begun without the pages: of many files that is faster."""
         made = storing.keep(io.BytesIO(data), "people.csv", self.person.workspace_id, self.person.name)
-        mapping.look(made)
+        mapping.read(made)
         form = {f"to-{i}": key for i, (key, _) in enumerate(made.columns)}
         form |= {f"match-{i}": kind for i, kind in enumerate(made.match)}
         choice = mapping.chosen(made, form | changes)
