@@ -43,7 +43,10 @@ def text_problem(label: str, value: str, max_length: int, allow: str = "") -> st
     if len(value) > max_length:
         return f"{label} is too long: {len(value):,} characters, at most {max_length:,}."
     # U+FFFD is what is left of bytes that were no text, lone surrogates among them.
-    if any(c == "\ufffd" or (unicodedata.category(c) in ("Cc", "Cs") and c not in allow) for c in value):
+    is_plain = value.isprintable() and "\ufffd" not in value
+    if not is_plain and any(
+        c == "\ufffd" or (unicodedata.category(c) in ("Cc", "Cs") and c not in allow) for c in value
+    ):
         return f"{label} holds characters that are not text. Delete them or type it again."
     return ""
 

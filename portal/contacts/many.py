@@ -176,7 +176,8 @@ def _insert(drafts: Sequence[Contact]) -> set[uuid.UUID]:
         rows = [{column.name: getattr(draft, column.name) for column in TABLE.columns} for draft in waiting]
         new = (sqlite if is_sqlite() else postgresql).insert(TABLE).on_conflict_do_nothing(index_elements=NUMBERED)
         made |= set(db.session.scalars(new.returning(TABLE.c.id), rows))
-        waiting = [draft for draft in waiting if draft.id in made_up - made]
+        left = made_up - made
+        waiting = [draft for draft in waiting if draft.id in left]
     return made
 
 

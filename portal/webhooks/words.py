@@ -123,6 +123,8 @@ def _words(text: str) -> Iterable[str]:
 
 def fold(text: str) -> str:
     """The text as it is compared: without case and accents."""
+    if text.isascii():  # most are, and imports fold millions
+        return text.lower().replace("\x00", "").strip()
     signs = unicodedata.normalize("NFKD", text)
     return "".join(sign for sign in signs if not unicodedata.combining(sign)).casefold().replace("\x00", "").strip()
 

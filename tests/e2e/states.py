@@ -8,11 +8,13 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pyotp
 from playwright.sync_api import Page
 
+from tests.contacts.conftest import Fields
 from tests.receiving import Got, receiving
 from tests.system.installation import PASSWORD, Browser, Installation, until
 
@@ -71,6 +73,13 @@ def try_out(page: Page) -> None:
     """Send a test and see how it went."""
     page.get_by_role("button", name="Send test").click()
     page.locator("#test-result .pill.ok").wait_for()
+
+
+def leave_out(page: Page) -> None:
+    """Leave the one column out by which anybody is known."""
+    page.get_by_label("E-mail goes to").select_option("")
+    page.get_by_role("button", name="Check all rows").click()
+    page.locator(REFUSED).first.wait_for()
 
 
 def unfold(page: Page) -> None:
@@ -140,6 +149,13 @@ def meet(page: Page) -> None:
     page.locator(".clash").first.wait_for()
 
 
+def change_nothing(page: Page) -> None:
+    """Press the button that changes many without having said what."""
+    page.get_by_role("button", name="Edit", exact=True).click()
+    page.get_by_role("button", name="Change").click()
+    page.locator(REFUSED).wait_for()
+
+
 STATES = [
     State("log in", "accounts.log_in", "/login", "nobody"),
     State("log in, refused", "accounts.log_in", "/login", "nobody", press("Log in", "[aria-invalid=true]")),
@@ -163,6 +179,23 @@ STATES = [
     State("sandbox, waiting", "sandbox.show", "/apps/sandbox", "beginner"),
     State("overview", "overview.index", "/"),
     State("contacts", "contacts.index", "/contacts"),
+    State("contacts, filtered", "contacts.index", "/contacts?f=tags.filled&f=company_name.contains.n&view={view}"),
+    State("contacts, a filter", "contacts.index", "/contacts?add=created_time&wrong=1"),
+    State("contacts, a filter to choose", "contacts.index", "/contacts", act=press("Filter", ".drop:popover-open")),
+    State("contacts, the list's menu", "contacts.index", "/contacts", act=press("List", ".drop:popover-open")),
+    State("contacts, this page selected", "contacts.index", "/contacts?pick=page"),
+    State("contacts, nothing selected", "contacts.index", "/contacts", act=press("Edit", REFUSED)),
+    State("columns", "contact_list.columns", "/contacts/columns"),
+    State("change all?", "contacts.index", "/contacts?pick=match", act=press("Edit", ".grid2")),
+    State("change all, refused", "contacts.index", "/contacts?pick=match", act=change_nothing),
+    State("delete all?", "contacts.index", "/contacts?pick=match", act=press("Delete", "#told-title")),
+    State("many changed", "contact_bulk.show", "/contacts/bulk/{contact-bulk}"),
+    State("trash", "contact_bulk.bin_", "/contacts/trash"),
+    State("trash, nothing in it", "contact_bulk.bin_", "/contacts/trash", "newcomer"),
+    State("duplicates", "duplicates.index", "/contacts/duplicates?by=phone"),
+    State("no duplicates", "duplicates.index", "/contacts/duplicates", "newcomer"),
+    State("merge", "duplicates.choose", "/contacts/merge?id={contact}&id={twin}"),
+    State("nothing to merge", "duplicates.choose", "/contacts/merge"),
     State("contacts, no match", "contacts.index", "/contacts?q=nobody+of+that+name"),
     State("contact", "contacts.show", "/contacts/{contact}"),
     State("contact, delete?", "contacts.show", "/contacts/{contact}", act=press("Delete", QUESTION)),
@@ -220,6 +253,14 @@ STATES = [
     State("log-in settings, help?", "security.index", "/settings/log-in", act=press("Help Ada Agent", QUESTION)),
     State("log-in settings, link", "security.index", "/settings/log-in", act=make_link),
     State("logged out, dialog", "webhooks.index", "/apps/webhooks", "registrar", log_out_elsewhere),
+    State("import", "imports.upload", "/contacts/import"),
+    State("import, refused", "imports.upload", "/contacts/import", act=press("Upload", REFUSED)),
+    State("import, columns", "imports.columns", "/contacts/import/{import-mapping}/columns"),
+    State("import, columns refused", "imports.columns", "/contacts/import/{import-mapping}/columns", act=leave_out),
+    State("import, checked", "imports.show", "/contacts/import/{import-checked}"),
+    State("import, done", "imports.show", "/contacts/import/{import-done}"),
+    State("export", "exports.ask", "/contacts/export"),
+    State("export, nothing", "exports.ask", "/contacts/export?q=nobody+of+that+name"),
     State("settings", "accounts.settings", "/settings"),
     State("custom fields", "definitions.fields", "/settings/fields"),
     State("new field, refused", "definitions.new_field", "/settings/fields/new", act=press("Save", REFUSED)),
@@ -250,6 +291,8 @@ def peopled(portal: Installation) -> Iterator[tuple[dict[str, Browser], World]]:
         world |= deliveries(people["dana"], world)
         world |= accounts(portal, people)
         world |= bulk(people["dana"], world["webhook-paused"])
+        world |= many_contacts(people["dana"])
+        world |= imports(people["dana"])
         give_up(portal, world["delivery-failed"])
         raise_alarm(portal, world["webhook-failing"])
         deface(portal, world["delivery-hostile"])
@@ -341,6 +384,38 @@ def bulk(dana: Browser, webhook: str) -> World:
     answer = dana.post("/deliveries/bulk", form, page=f"/deliveries/bulk?webhook={webhook}")
     until(lambda: "Skipped, and why" in dana.get(answer.url.removeprefix(dana.url)).text, "the bulk ends")
     return {"bulk": answer.url.rpartition("/")[2]}
+
+
+def imports(dana: Browser) -> World:
+    """A file whose columns are to be chosen, one that is checked, and one that is done; some rows are refused."""
+    file = Path(__file__).with_name("people.csv").read_bytes()
+
+    def uploaded() -> str:
+        form = {"csrf_token": Fields(dana.get("/contacts/import").text).values["csrf_token"]}
+        answer = dana.session.post(f"{dana.url}/contacts/import", data=form, files={"file": ("people.csv", file)})
+        return first("/contacts/import/([0-9a-f-]{36})/columns", answer.url)
+
+    world = {f"import-{stage}": uploaded() for stage in ("mapping", "checked", "done")}
+    for name in ("checked", "done"):
+        page = f"/contacts/import/{world[f'import-{name}']}"
+        dana.post(f"{page}/columns")
+        until(lambda page=page: "would be made or changed" in dana.get(page).text, "the dry run ends")
+    dana.post(f"{page}/run", page=page)
+    until(lambda: "is imported" in dana.get(page).text, "the import ends")
+    return world
+
+
+def many_contacts(dana: Browser) -> World:
+    """A contact with the phone number of another, a saved view, one in the trash, and an edit of all that match."""
+    twin = dana.create_contact(first_name="T.", last_name="Herrera", phone_number="0034 915550117")
+    lost = dana.create_contact(first_name="Lost", last_name="Soul", email="lost@example.com")
+    dana.post(f"/contacts/{lost}/delete", page=f"/contacts/{lost}")
+    form = {"name": "With tags", "f": "tags.filled", "sort": "name"}
+    view = dana.post("/contacts/views", form, page="/contacts?f=tags.filled").url
+    edit = {"all": "match", "act": "edit", "f": "tags.filled", "add_tags": "VIP"}
+    bulk = dana.post("/contacts/bulk", edit, page="/contacts").url
+    until(lambda: "Skipped, and why" in dana.get(bulk.removeprefix(dana.url)).text, "many are changed")
+    return {"twin": twin, "view": first(r"view=([0-9a-f-]{36})", view), "contact-bulk": bulk.rpartition("/")[2]}
 
 
 def give_up(portal: Installation, delivery: str) -> None:
