@@ -9,6 +9,8 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from whitenoise import WhiteNoise
 
 from . import audit_log, cli, config, health, jobs, metrics, overview, web
+from .accounts import account_views as account
+from .accounts import cookies, proof_views, security_views
 from .accounts import views as accounts
 from .accounts import workspace_views as workspaces
 from .contacts import payload, present
@@ -39,13 +41,14 @@ def create_app(settings: Mapping[str, Any] | None = None) -> Flask:
     for extension in (db, csrf, login, limiter):
         extension.init_app(app)
     migrate.init_app(app, db, directory=str(ROOT / "portal" / "migrations"))
+    app.session_interface = cookies.Cookies()
     web.init_app(app)
     jobs.init_app(app)
     publisher.init_app(app)
     samples.init_app(app, lambda: payload.sample() | alarms.sample_bodies())
     contacts_of_webhooks.init_app(app, present.SOURCE)
     features = (overview, accounts, contacts, trying, delivery, bulk, sandbox, docs, health, metrics)
-    for feature in (*features, audit_log, privacy, workspaces, people):
+    for feature in (*features, account, proof_views, security_views, audit_log, privacy, workspaces, people):
         app.register_blueprint(feature.blueprint)
     cli.init_app(app)
     _serve(app)

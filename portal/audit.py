@@ -50,8 +50,9 @@ REFUSALS = {
     "sqlite": (
         "CREATE TRIGGER audit_entry_update BEFORE UPDATE ON audit_entry"
         " BEGIN SELECT RAISE(ABORT, 'audit entries are never changed'); END",
-        f"CREATE TRIGGER audit_entry_delete BEFORE DELETE ON audit_entry WHEN old.at > datetime('now', '-{KEPT_DAYS} days')"
-        " BEGIN SELECT RAISE(ABORT, 'audit entries are never changed'); END",
+        "CREATE TRIGGER audit_entry_delete BEFORE DELETE ON audit_entry"
+        f" WHEN old.at > datetime('now', '-{KEPT_DAYS} days') BEGIN"
+        " SELECT RAISE(ABORT, 'audit entries are never changed'); END",
     ),
     "postgresql": (
         "CREATE OR REPLACE FUNCTION audit_entry_stays() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"

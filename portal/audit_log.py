@@ -84,7 +84,8 @@ def index() -> Response:
     known = own(AuditEntry).order_by(AuditEntry.at.desc(), AuditEntry.id.desc()).limit(KNOWN).subquery()
     return page(
         "audit/index.html", "audit/_list.html",
-        asked=asked, rows=rows, kept=pace().keep_audit_days, told=told, kind_of=kind_of, address_of=_address_of(rows, names), names=names,
+        asked=asked, rows=rows, kept=pace().keep_audit_days, told=told, kind_of=kind_of,
+        address_of=_address_of(rows, names), names=names,
         newer=_written(rows[0]) if rows and has_newer else "", older=_written(rows[-1]) if rows and has_older else "",
         actors=sorted(db.session.scalars(select(known.c.actor).distinct())),
         actions=sorted(db.session.scalars(select(known.c.action).distinct())),

@@ -4,16 +4,23 @@ import unicodedata
 from collections.abc import Callable
 from typing import Any
 
+from flask import request
 from flask_wtf import FlaskForm
 from wtforms import Field, StringField, TextAreaField
 from wtforms.form import BaseForm
 from wtforms.validators import StopValidation
 
 MANY_LINES = "\n\t"
+CAME_BACK = "came_back"
+"""The mark of a form that comes back after a log-in: it is shown again, and its next Save saves it."""
 
 
 class Form(FlaskForm):  # type: ignore[misc]  # Flask-WTF is not typed
     """The base of all forms: CSRF comes with it, errors are listed for the summary on top of the page."""
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        """Whether all is well. Never when it comes back after a log-in: nobody pressed Save since."""
+        return CAME_BACK not in request.form and bool(super().validate(extra_validators))
 
     @property
     def problems(self) -> list[tuple[str, str]]:

@@ -8,8 +8,8 @@ from sqlalchemy import func
 from werkzeug.wrappers import Response
 
 from .accounts.permissions import Permission, allowed
+from .accounts.proof_views import local_path
 from .accounts.service import own, person, workspace
-from .accounts.views import local_path
 from .contacts import service as contacts
 from .contacts.models import Contact
 from .extensions import db, utcnow

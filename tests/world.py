@@ -1,5 +1,6 @@
 """A workspace with a row in every table and a word of its own in every field, made from the models themselves."""
 
+import hashlib
 import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -8,16 +9,19 @@ from typing import Any
 from flask import current_app
 from sqlalchemy import Boolean, Column, Enum, Float, Integer, LargeBinary, Select, String, Table, Uuid, insert, select
 
-from portal.accounts import invitations
+from portal.accounts import invitations, passwords
 from portal.accounts import service as accounts
-from portal.accounts.models import Membership, Role, Workspace
+from portal.accounts.models import Membership, Role, Session, Workspace
 from portal.extensions import Base, UTCDateTime, db, utcnow
+from portal.sealing import seal
 from portal.webhooks import signing
 from portal.webhooks.models import EventType, State, Status, Trigger
 from tests.conftest import PASSWORD, Person, numbers
 
 PEOPLE = {"workspace", "user_account", "membership", "user_session"}
 """Made by signing up."""
+RECOVERY_CODE = "0-abcde-fghjk"
+"""One that works once for whose world it is: they log in in two steps."""
 OTHERS = {"worker_beat", "lane_entry", "letter"}
 """Without a workspace, and without a word of anybody's."""
 
@@ -51,6 +55,14 @@ SHAPES: dict[str, Callable[[str], Any]] = {
     "invitation.email": lambda word: "",
     "invitation.expires_at": lambda word: utcnow() + timedelta(days=7),
     "invitation.token_hash": lambda word: uuid.uuid4().hex,
+    "recovery_code.code_hash": lambda word: passwords.hashed(RECOVERY_CODE.replace("-", "")),
+    "recovery_code.number": lambda word: 0,
+    "recovery_code.used_at": lambda word: None,
+    "reset_link.expires_at": lambda word: utcnow() + timedelta(hours=1),
+    "reset_link.token_hash": lambda word: hashlib.sha256(word.encode()).hexdigest(),
+    "reset_link.used_at": lambda word: None,
+    "second_factor.last_step": lambda word: 0,
+    "second_factor.secret": lambda word: seal("JBSWY3DPEHPK3PXP"),
     "sandbox_request.headers": lambda word: [["x-c", word]],
     "subject.changes": lambda word: {"firstName": [word, word]},
     "tag.color": lambda word: "#ABCDEF",
@@ -80,6 +92,8 @@ def plant(person: Person, sign: str) -> World:
     space = db.session.get_one(Workspace, person.workspace_id)
     with current_app.test_request_context():
         made["invited"] = invitations.invite(space, Role.AGENT, "", "Somebody").rpartition("/")[2]
+    made["reset"] = f"{sign}reset_link.token_hash"
+    made["user_session"] = _other_browser(person)
     made["sandbox"] = space.sandbox_token
     db.session.commit()
     return made
@@ -91,6 +105,16 @@ def _colleague(person: Person, sign: str, deactivated_at: datetime | None) -> uu
     where = {"workspace_id": person.workspace_id, "user_id": user.id, "deactivated_at": deactivated_at}
     db.session.add(Membership(role=Role.AGENT, **where))
     return user.id
+
+
+def _other_browser(person: Person) -> uuid.UUID:
+    """Where the person is signed in, too."""
+    made = Session(
+        token_hash=uuid.uuid4().hex, workspace_id=person.workspace_id, user_id=person.user_id, id=uuid.uuid4()
+    )
+    made.browser, made.network = "Firefox on Linux", "203.0.113.0/24"
+    db.session.add(made)
+    return made.id
 
 
 def all_rows() -> list[tuple[Any, ...]]:

@@ -3,14 +3,43 @@
 import hmac
 from typing import Any
 
-from wtforms import PasswordField, StringField
-from wtforms.validators import Email, InputRequired, Length, ValidationError
+from wtforms import HiddenField, PasswordField, StringField
+from wtforms.validators import Email, InputRequired, StopValidation, ValidationError
 
 from ..fields import Form, text
-from . import service
+from . import passwords, service, typed
 
-MIN_PASSWORD, MAX_PASSWORD = 12, 128
+IDLE_MINUTES = 15, 999
 EMAIL = Email("Give a full e-mail address, such as dana@example.com.")
+
+
+class NewPassword:
+    """A password that may be chosen by somebody whom the fields of these names are about, or who is signed in."""
+
+    def __init__(self, *facts: str) -> None:
+        self.facts = facts
+
+    def __call__(self, form: Any, field: Any) -> None:
+        known = [form[name].data or "" for name in self.facts] or form.facts
+        if problem := passwords.weakness(field.data or "", known):
+            raise StopValidation(problem)
+
+
+def new_password(label: str, *facts: str) -> PasswordField:
+    """The field for a password to choose; no length is told to the browser, which would cut what is pasted."""
+    hint = f"At least {passwords.MIN} characters. A few words in a row are easy to remember."
+    return PasswordField(label, [InputRequired("Choose a password."), NewPassword(*facts)], description=hint)
+
+
+def known_password(label: str = "Password") -> PasswordField:
+    """The field for the password that one has."""
+    return PasswordField(label, [InputRequired("Give your password."), not_too_long])
+
+
+def not_too_long(_form: Any, field: Any) -> None:
+    """Say that no password is so long, instead of cutting it."""
+    if passwords.is_too_long(field.data or ""):
+        raise StopValidation(passwords.too_long(field.data))
 
 
 class SignupForm(Form):
@@ -19,14 +48,7 @@ class SignupForm(Form):
     workspace = text("Workspace", 100, InputRequired("Name the workspace, for example your company."))
     name = text("Your name", 100, InputRequired("Tell us your name."))
     email = text("Email", 254, InputRequired("Give your e-mail address."), EMAIL, render_kw={"type": "email"})
-    password = PasswordField(
-        "Password",
-        [
-            InputRequired("Choose a password."),
-            Length(MIN_PASSWORD, MAX_PASSWORD, f"Use {MIN_PASSWORD} to {MAX_PASSWORD} characters."),
-        ],
-        description=f"At least {MIN_PASSWORD} characters. A few words in a row are easy to remember.",
-    )
+    password = new_password("Password", "workspace", "name", "email")
     token = StringField("Sign-up token", description="The portal printed it when it started.")
 
     def validate_email(self, field: Any) -> None:
@@ -44,6 +66,7 @@ class JoinForm(SignupForm):
 
     workspace = None
     token = None
+    password = new_password("Password", "name", "email")
 
 
 class WorkspaceForm(Form):
@@ -56,4 +79,78 @@ class LoginForm(Form):
     """Sign-in. Says the same for an unknown address and for a wrong password."""
 
     email = text("Email", 254, InputRequired("Give your e-mail address."), render_kw={"type": "email"})
-    password = PasswordField("Password", [InputRequired("Give your password."), Length(max=MAX_PASSWORD)])
+    password = known_password()
+    typed = HiddenField(name=typed.NAME)
+
+
+class CodeForm(Form):
+    """The second step of a sign-in."""
+
+    code = text("Code", 40, InputRequired("Type the code that your app shows."))
+    typed = HiddenField(name=typed.NAME)
+
+
+class ForgotForm(Form):
+    """Who asks for a link by e-mail."""
+
+    email = text("Email", 254, InputRequired("Give your e-mail address."), EMAIL, render_kw={"type": "email"})
+
+
+class FactsForm(Form):
+    """A form about somebody's password that knows what others know about them."""
+
+    facts: tuple[str, ...] = ()
+
+
+class ResetForm(FactsForm):
+    """A new password by a link."""
+
+    password = new_password("New password")
+
+
+class PasswordForm(FactsForm):
+    """A new password for who knows the one before."""
+
+    current = known_password("Current password")
+    password = new_password("New password")
+
+
+class NameForm(Form):
+    """How somebody is called."""
+
+    name = text("Name", 100, InputRequired("Tell us your name."))
+
+
+class SetUpForm(Form):
+    """The first code of an authenticator app, from somebody who knows the password."""
+
+    password = known_password()
+    code = text("Code", 40, InputRequired("Type the six digits that your app shows."))
+
+
+class ProofForm(Form):
+    """Password and code together, for what would weaken the account."""
+
+    password = known_password()
+    code = text("Code", 40, InputRequired("Type the code that your app shows, or a recovery code."))
+
+
+class IdleForm(Form):
+    """After how long without anybody there a browser is logged out."""
+
+    minutes = text(
+        "Minutes without use",
+        10,
+        description=f"{IDLE_MINUTES[0]} to {IDLE_MINUTES[1]}. Empty keeps people logged in.",
+        render_kw={"inputmode": "numeric"},
+    )
+
+    def validate_minutes(self, field: Any) -> None:
+        least, most = IDLE_MINUTES
+        if field.data and not (field.data.isdecimal() and least <= int(field.data) <= most):
+            raise ValidationError(f"Type a whole number from {least} to {most}, or nothing.")
+
+    @property
+    def value(self) -> int | None:
+        """The minutes, or None for never."""
+        return int(self.minutes.data) if self.minutes.data else None

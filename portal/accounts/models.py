@@ -44,6 +44,8 @@ class Workspace(Base):
     created_at: Mapped[datetime] = mapped_column(default=utcnow)
     sandbox_token: Mapped[str] = mapped_column(String(40), unique=True, default=new_sandbox_token)
     sandbox_mode: Mapped[SandboxMode] = mapped_column(default=SandboxMode.OK)
+    idle_minutes: Mapped[int | None]
+    """After so long without anybody at the browser, its session ends; None: it goes on."""
 
 
 class User(Base):
@@ -89,7 +91,13 @@ class Session(UserMixin, Base):  # type: ignore[misc]  # Flask-Login is not type
     token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
     user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("user_account.id"), index=True)
     workspace_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("workspace.id"))
+    id: Mapped[uuid.UUID] = mapped_column(unique=True, default=uuid.uuid4)
+    """Names it on pages."""
     created_at: Mapped[datetime] = mapped_column(default=utcnow)
+    seen_at: Mapped[datetime] = mapped_column(default=utcnow)
+    """When its person was last there, to the minute."""
+    browser: Mapped[str] = mapped_column(String(60))
+    network: Mapped[str] = mapped_column(String(50))
 
     user: Mapped[User] = relationship(lazy="joined")
     workspace: Mapped[Workspace] = relationship(lazy="joined")

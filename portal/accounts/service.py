@@ -7,21 +7,18 @@ import secrets
 import uuid
 from typing import Any, TypeVar
 
-from argon2.exceptions import VerificationError
-from flask import Flask, abort, current_app
+from flask import Flask, abort, current_app, g, request, session
 from flask_login import current_user, login_user, logout_user
 from sqlalchemy import Select, select
 from sqlalchemy.orm import contains_eager
 
 from .. import audit
 from ..config import default_url
-from ..extensions import Base, db, hasher, login
+from ..extensions import Base, db, login
+from . import passwords, sessions
 from .models import Membership, Role, Session, User, Workspace
 
 Row = TypeVar("Row", bound=Base)
-
-# Verified against when an account is unknown, so that the answer takes as long as for a known one.
-NOBODY = hasher.hash(secrets.token_hex(16))
 
 
 def workspace() -> Workspace:
@@ -105,7 +102,7 @@ def create_workspace(name: str, owner: str, email: str, password: str) -> User:
 
 def create_user(name: str, email: str, password: str) -> User:
     """Make an account, which is in no workspace yet."""
-    user = User(name=name, email=email.lower(), password_hash=hasher.hash(password))
+    user = User(name=name, email=email.lower(), password_hash=passwords.hashed(password))
     db.session.add(user)
     db.session.flush()
     return user
@@ -125,24 +122,30 @@ def add_workspace(name: str, owner: User) -> Workspace:
 def authenticate(email: str, password: str) -> User | None:
     """The person with this address and password, or None. Takes the same time whether or not the address is known."""
     user = db.session.scalars(select(User).where(User.email == email.lower())).one_or_none()
-    try:
-        hasher.verify(user.password_hash if user else NOBODY, password)
-    except VerificationError:
+    if not passwords.fits(user.password_hash if user else None, password):
         return None
-    if user and hasher.check_needs_rehash(user.password_hash):
-        user.password_hash = hasher.hash(password)
+    if user and passwords.is_outdated(user.password_hash):
+        user.password_hash = passwords.hashed(password)
     return user
 
 
-def open_session(user: User, space: uuid.UUID | None = None) -> None:
-    """Sign the browser in, in the given workspace or the person's first."""
+def open_session(user: User, space: uuid.UUID | None = None, action: str = "signed in") -> None:
+    """Sign the browser in, in the given workspace or the person's first; what its cookie was before is nobody's."""
+    sessions.forget_old(user)
+    session.clear()
+    g.pop("csrf_token", None)  # the page that is made now carries the token of the new session
     token = secrets.token_urlsafe(32)
-    session = Session(token_hash=_hash(token), user=user, user_id=user.id, workspace_id=space or homes_of(user)[0].id)
-    db.session.add(session)
+    opened = Session(
+        token_hash=_hash(token), user=user, user_id=user.id,
+        workspace_id=space or homes_of(user)[0].id,
+        browser=audit.browser_of(request.user_agent.string) or "Unknown browser",
+        network=sessions.network_of(request.remote_addr),
+    )  # fmt: skip
+    db.session.add(opened)
     db.session.flush()
-    session.token = token
-    audit.note(user.name, "signed in", session)
-    login_user(session)
+    opened.token = token
+    audit.note(user.name, action, opened)
+    login_user(opened)
 
 
 def enter(space: uuid.UUID) -> None:
@@ -162,9 +165,9 @@ def close_session() -> None:
 
 @login.user_loader  # type: ignore[untyped-decorator]
 def load_session(token: str) -> Session | None:
-    """The session that a cookie names (Flask-Login's hook); None when the person may not come in any more."""
-    session = db.session.get(Session, _hash(token))
-    return session if session and session.membership and session.membership.is_active else None
+    """The session that a cookie names (Flask-Login's hook); None once it is over or the person may not come in."""
+    found = db.session.get(Session, _hash(token))
+    return found if found and found.membership and found.membership.is_active and not sessions.is_over(found) else None
 
 
 def _hash(token: str) -> str:

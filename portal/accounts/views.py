@@ -1,12 +1,15 @@
 """Sign-up, log in, log out, settings; nobody gets past without a session unless a view says `public`."""
 
-from flask import Blueprint, Response, redirect, render_template, request, session, url_for
+from flask import Blueprint, Response, g, redirect, render_template, request, url_for
 from flask_login import current_user
+from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response as BaseResponse
 
-from ..extensions import db, limiter, login
-from ..web import go, page
-from . import invitations, service
+from ..extensions import db
+from ..fields import CAME_BACK
+from ..web import go, page, refused, say, wants_fragment
+from . import notes, proof_views, service, sessions, throttle, typed
 from .forms import LoginForm, SignupForm
 from .permissions import Permission, Refused, allowed, is_public, may, needed, public
 
@@ -15,15 +18,23 @@ blueprint = Blueprint("accounts", __name__)
 blueprint.add_app_template_global(may)
 
 FAILED = 422
-WRONG = "The e-mail address or the password is not right. Check both and try again."
-HOMELESS = "You are in no workspace any more. Ask an Administrator for an invitation, and open its link."
+SIGNED_OUT = 401
+UNSAVED = "X-Unsaved"
+"""The header of a page in which something is typed that was not saved yet (`app.js` sends it)."""
 
 
 @blueprint.before_app_request
 def require_session() -> BaseResponse | None:
     """Send those without a session to the log-in page; an unknown address stays a 404."""
-    is_open = request.endpoint is None or is_public(request.endpoint)
-    return None if is_open or current_user.is_authenticated else ask_to_log_in()
+    if request.endpoint is None or is_public(request.endpoint):
+        return None
+    if not current_user.is_authenticated:
+        return ask_to_log_in()
+    if sessions.is_due():
+        g.seen = current_user.token_hash
+    if CAME_BACK in request.form:
+        say("You are logged in again. What you typed is here, and not saved yet.")
+    return None
 
 
 @blueprint.before_app_request
@@ -33,23 +44,46 @@ def require_permission() -> None:
         raise Refused(needed(request.endpoint))
 
 
-@login.unauthorized_handler  # type: ignore[untyped-decorator]
-def ask_to_log_in() -> BaseResponse:
-    """The log-in page, which leads back to where the person wanted to go."""
-    wanted = request.full_path.rstrip("?") if request.method == "GET" else None
+@blueprint.after_app_request
+def remember_use(response: Response) -> Response:
+    """Write down that the session's person is there, once the answer is made."""
+    if (token_hash := g.pop("seen", None)) and not response.is_streamed:
+        try:
+            sessions.touch(token_hash)
+        except SQLAlchemyError:
+            db.session.rollback()  # the next request says it
+    return response
+
+
+def ask_to_log_in(is_own: bool = True) -> BaseResponse:
+    """The log-in page, which leads back to where the person wanted to go, or to what they typed.
+
+    What a page of this portal (`is_own`) posted is not lost: it comes along, in the browser.
+    """
     if service.is_new():
         return go(url_for("accounts.signup"))
-    return go(url_for("accounts.log_in", next=wanted if wanted != "/" else None))
+    if request.method == "GET":
+        return _ask_reader()
+    wanted = typed.page_before()
+    if wants_fragment():
+        return proof_views.log_in_page(LoginForm(formdata=None), wanted, SIGNED_OUT)
+    if is_own and (kept := typed.kept()):
+        return proof_views.log_in_page(LoginForm(formdata=None, data={typed.NAME: kept}), wanted, SIGNED_OUT)
+    return go(url_for("accounts.log_in", next=wanted))
 
 
-def only_failures(response: Response) -> bool:
-    """Count only refused tries: whoever knows the password is never locked out by signing in often."""
-    return response.status_code == FAILED
-
-
-def typed_email() -> str:
-    """The account that a try is for; a network of many addresses shares one limit there."""
-    return f"account {request.form.get('email', '').strip().lower()}"
+@blueprint.app_errorhandler(CSRFError)
+def page_is_out_of_date(error: CSRFError) -> BaseResponse:
+    """A form of another session: what was typed into a page of this portal comes back, to be sent anew."""
+    is_own = typed.is_from_own_page()
+    if request.endpoint and not is_public(request.endpoint) and not current_user.is_authenticated:
+        return ask_to_log_in(is_own)
+    if is_own and current_user.is_authenticated:
+        if wants_fragment():
+            return proof_views.say_signed_in(400)
+        if kept := typed.kept():
+            return page("accounts/back.html", status=400, typed=typed.read(kept))
+    return refused(error)
 
 
 @blueprint.route("/signup", methods=["GET", "POST"])
@@ -61,34 +95,28 @@ def signup() -> BaseResponse:
     form = SignupForm()
     if form.validate_on_submit():
         user = service.create_workspace(form.workspace.data, form.name.data, form.email.data, form.password.data)
-        session.clear()
-        service.open_session(user)
-        db.session.commit()
-        return go(url_for("overview.index"))
+        return proof_views.sign_in(user, None)
     needs_token = service.signup_token() is not None
     return page("accounts/signup.html", status=FAILED if form.errors else 200, form=form, needs_token=needs_token)
 
 
 @blueprint.route("/login", methods=["GET", "POST"])
 @public
-@limiter.limit("20/minute;100/hour", methods=["POST"], deduct_when=only_failures)
-@limiter.limit("10/minute;50/hour", key_func=typed_email, methods=["POST"], deduct_when=only_failures)
+@throttle.slow_down_passwords
 def log_in() -> BaseResponse:
     """Sign in and go on to where the person wanted to go."""
+    wanted = request.args.get("next")
     if current_user.is_authenticated:
-        return redirect(url_for("overview.index"))
+        return proof_views.say_signed_in() if wants_fragment() else redirect(url_for("overview.index"))
     form = LoginForm()
     if form.validate_on_submit():
         user = service.authenticate(form.email.data, form.password.data)
-        wanted = request.args.get("next")
-        if user and (service.homes_of(user) or invitations.accept_at(wanted, user)):
-            session.clear()
-            service.open_session(user)
-            db.session.commit()
-            return go(local_path(wanted))
-        form.refuse("password", HOMELESS if user else WRONG)
-    open_to_all = service.may_sign_up()
-    return page("accounts/login.html", status=FAILED if form.errors else 200, form=form, open_to_all=open_to_all)
+        if user:
+            return proof_views.after_password(user, wanted)
+        notes.note_failure(form.email.data)
+        db.session.commit()
+        form.refuse("password", proof_views.WRONG)
+    return proof_views.log_in_page(form, wanted)
 
 
 @blueprint.post("/logout")
@@ -107,8 +135,9 @@ def settings() -> str:
     return render_template("accounts/settings.html", members=service.members(service.workspace().id))
 
 
-def local_path(wanted: str | None) -> str:
-    """The wanted address if it is a path of this portal, else the Overview: a link can't send people elsewhere."""
-    if wanted and wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and wanted.isprintable():
-        return wanted
-    return url_for("overview.index")
+def _ask_reader() -> BaseResponse:
+    """Send who wanted to read something to the log-in page, unless that would lose what they are typing."""
+    if wants_fragment() and UNSAVED in request.headers:
+        return Response(status=204)
+    wanted = request.full_path.rstrip("?")
+    return go(url_for("accounts.log_in", next=wanted if wanted != "/" else None))

@@ -57,7 +57,6 @@ def join(token: str) -> BaseResponse:
     user = service.create_user(form.name.data, form.email.data, form.password.data)
     if not invitations.accept(invitation, user):
         return page("accounts/no_invitation.html", status=404)
-    session.clear()
     service.open_session(user, invitation.workspace_id)
     db.session.commit()
     return go(url_for("overview.index"))

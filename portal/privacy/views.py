@@ -43,7 +43,7 @@ class EraseForm(Form):
 
 
 @blueprint.get("/contacts/<uuid:contact_id>/personal-data.json")
-@allowed(Permission.EXPORT)
+@allowed(Permission.PERSONAL_DATA)
 def export(contact_id: UUID) -> BaseResponse:
     """All that is held on one contact."""
     _label(contact_id)

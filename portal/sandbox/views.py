@@ -8,8 +8,8 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from ..accounts.models import SandboxMode
 from ..accounts.permissions import Permission, allowed, public
+from ..accounts.proof_views import local_path
 from ..accounts.service import own, person, workspace
-from ..accounts.views import local_path
 from ..extensions import csrf, db, limiter
 from ..web import address_of, go, page, wants_fragment
 from ..webhooks import exact, live, readings, sentences

@@ -5,6 +5,7 @@ from typing import Any, Self
 
 from flask import current_app
 from wtforms import BooleanField, IntegerField, SelectField
+from wtforms.fields import SelectChoice
 from wtforms.validators import NumberRange, ValidationError
 
 from ..fields import Form, long_text, text
@@ -85,7 +86,9 @@ class WebhookForm(Form):
         render_kw={"type": "number", "min": 1, "max": MOST_CONTACTS},
     )
     throttle = text("Send at most", 9, is_a_rate, description="Deliveries; more wait for their turn. Empty: no limit.")
-    throttle_seconds = SelectField("In each", choices=list(UNITS.items()), coerce=int, default=SECOND)
+    throttle_seconds = SelectField(
+        "In each", choices=[SelectChoice(*one) for one in UNITS.items()], coerce=int, default=SECOND
+    )
 
     @classmethod
     def of(cls, webhook: Webhook) -> Self:

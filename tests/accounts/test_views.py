@@ -9,16 +9,10 @@ from flask.testing import FlaskClient
 
 from portal.accounts import service
 from portal.accounts.models import Session, User
-from portal.extensions import db, limiter
+from portal.extensions import db
 from tests.conftest import PASSWORD, Person
 
 SIGNUP = {"workspace": "Harbour", "name": "Dana", "email": "dana@example.com", "password": PASSWORD}
-
-
-@pytest.fixture
-def visitor(app: Flask) -> FlaskClient:
-    limiter.reset()
-    return app.test_client()
 
 
 def log_in(visitor: FlaskClient, person: Person, password: str = PASSWORD, then: str = "") -> tuple[int, str | None]:
@@ -53,8 +47,8 @@ def test_the_password_is_kept_as_argon2id(dana: Person) -> None:
         ({"workspace": ""}, "Name the workspace"),
         ({"name": ""}, "Tell us your name"),
         ({"email": "dana@"}, "Give a full e-mail address"),
-        ({"password": "short"}, "Use 12 to 128 characters"),
-        ({"password": "x" * 129}, "Use 12 to 128 characters"),
+        ({"password": "short"}, "Use at least 12 characters"),
+        ({"password": "xy" * 100}, "This has 200 characters. A password has at most 128."),
         ({"workspace": "x" * 101}, "Workspace is too long"),
         ({"name": "a\0b"}, "not text"),
     ],
@@ -108,31 +102,6 @@ def test_a_wrong_password_and_an_unknown_account_read_the_same(visitor: FlaskCli
     texts = [known.text.replace(dana.email, ""), unknown.text.replace("x" + dana.email, "")]
     first, second = (re.sub(r"[\w.-]{60,}", "a CSRF token", text) for text in texts)
     assert first == second
-
-
-def test_unknown_accounts_cost_as_many_hashes_as_known_ones(
-    visitor: FlaskClient, dana: Person, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    calls: list[str] = []
-
-    class Counting:
-        def verify(self, hashed: str, password: str) -> None:
-            calls.append(hashed)
-            raise service.VerificationError
-
-    monkeypatch.setattr(service, "hasher", Counting())
-    log_in(visitor, dana, "wrong password")
-    visitor.post("/login", data={"email": "nobody@example.com", "password": "wrong password"})
-    assert len(calls) == 2
-
-
-def test_guessing_is_slowed_down_but_knowing_is_not(visitor: FlaskClient, dana: Person) -> None:
-    for _ in range(15):
-        assert log_in(visitor, dana)[0] == 303
-        visitor.post("/logout")
-    answers = [log_in(visitor, dana, "wrong password")[0] for _ in range(11)]
-    assert answers[:10] == [422] * 10
-    assert answers[10] == 429
 
 
 def test_log_out_ends_the_session_wherever_its_cookie_is(visitor: FlaskClient, dana: Person) -> None:

@@ -1,0 +1,124 @@
+"""How often a password or a code may be wrong: by network, by account, and by device.
+
+Only failures count. A device that has signed in before has tries of its own, so that guessers can't use up its owner's.
+Without Redis each web process counts by itself: guessing stays slow, and nobody is locked out.
+"""
+
+import hashlib
+import ipaddress
+import secrets
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, TypeVar, cast
+
+from flask import Response, after_this_request, current_app, request, session
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+
+from ..extensions import limiter
+from . import cookies
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+FAILED = 422
+DEVICE = "device"
+"""The cookie of a browser in which somebody has signed in before."""
+DEVICE_LIFE = timedelta(days=180)
+BY_NETWORK = "20/minute;100/hour"
+BY_ACCOUNT_AND_NETWORK = "10/minute;50/hour"
+BY_ACCOUNT = "100/hour"
+BY_DEVICE = "10/minute;50/hour"
+OF_CODES = "5/minute;20/hour"
+OF_PASSWORDS_INSIDE = "10/minute;50/hour"
+LETTERS_TO_ACCOUNT, LETTERS_FOR_NETWORK = "5/hour", "20/hour"
+
+
+def _all(_response: Response) -> bool:
+    return True
+
+
+def only_failures(response: Response) -> bool:
+    """Count only refused tries: whoever knows the password is never locked out by signing in often."""
+    return response.status_code == FAILED
+
+
+def slow_down_passwords(view: View) -> View:
+    """Limit how often a sign-in may be wrong."""
+    for limits, key in (
+        (BY_NETWORK, network),
+        (BY_ACCOUNT_AND_NETWORK, lambda: f"{_typed_account()} {network()}"),
+        (BY_ACCOUNT, _typed_account),
+    ):
+        view = _limited(limits, key, exempt_when=is_known_device)(view)
+    return _limited(BY_DEVICE, lambda: f"device {_device()}", exempt_when=lambda: not is_known_device())(view)
+
+
+def slow_down_codes(view: View) -> View:
+    """Limit how often the second step of a sign-in may be wrong, by the account whose password was right."""
+    return _limited(OF_CODES, lambda: f"codes {session.get('proving', {}).get('user')} {_device()}")(view)
+
+
+def slow_down_inside(view: View) -> View:
+    """Limit how often a signed-in browser may be wrong about its person's password or code."""
+    return _limited(OF_PASSWORDS_INSIDE, lambda: f"inside {session.get('_user_id')}")(view)
+
+
+def slow_down_letters(view: View) -> View:
+    """Limit how many letters with links somebody can cause; each request counts, known address or not."""
+    return _limited(LETTERS_FOR_NETWORK, network, _all)(_limited(LETTERS_TO_ACCOUNT, _typed_account, _all)(view))
+
+
+def remember_device(email: str) -> None:
+    """Let this browser be known as one of the person's: a signed cookie says so, and opens nothing."""
+    value = _signer().dumps({"account": _digest(email), "device": secrets.token_urlsafe(12)})
+
+    @after_this_request
+    def set_cookie(response: Response) -> Response:
+        age = int(DEVICE_LIFE.total_seconds())
+        response.set_cookie(
+            cookies.name(DEVICE), value, age, secure=cookies.are_secure(), httponly=True, samesite="Lax"
+        )
+        return response
+
+
+def is_known_device() -> bool:
+    """Whether the account that is typed has signed in here before."""
+    return bool(_device())
+
+
+def network() -> str:
+    """Where the request comes from; of IPv6 its network, for each home has more addresses than can be counted."""
+    try:
+        address = ipaddress.ip_address(request.remote_addr or "")
+    except ValueError:
+        return "network unknown"
+    size = 32 if address.version == 4 else 64
+    return f"network {ipaddress.ip_network(f'{address}/{size}', strict=False)}"
+
+
+def _limited(
+    limits: str, key: Callable[[], str], counted: Callable[[Response], bool] = only_failures, **options: Any
+) -> Callable[[View], View]:
+    made: Any = limiter.limit(limits, key_func=key, methods=["POST"], deduct_when=counted, **options)
+    return cast(Callable[[View], View], made)
+
+
+def _device() -> str:
+    """The name of this device, if it is one of the account that is typed, or of the one that proves itself."""
+    try:
+        found = _signer().loads(request.cookies.get(cookies.name(DEVICE), ""), int(DEVICE_LIFE.total_seconds()))
+    except BadSignature:
+        return ""
+    email = request.form.get("email") or session.get("proving", {}).get("email", "")
+    return str(found["device"]) if found["account"] == _digest(email) else ""
+
+
+def _typed_account() -> str:
+    return f"account {_digest(request.form.get('email', ''))}"
+
+
+def _digest(email: str) -> str:
+    return hashlib.sha256(email.strip().lower().encode()).hexdigest()[:32]
+
+
+def _signer() -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(current_app.secret_key or "", salt="device")
