@@ -73,6 +73,7 @@ class JoinForm(SignupForm):
     workspace = None
     password = new_password("Password", "name", "email")
     token = None
+    password = new_password("Password", "name", "email")
 
 
 class WorkspaceForm(Form):
