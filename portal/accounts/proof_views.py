@@ -90,11 +90,13 @@ def code() -> Response:
         db.session.commit()
         form.refuse("code", WRONG_CODE)
         return _code_page(form)
+    left = second_step.codes_left(user)
     if used != "code":
-        left = second_step.codes_left(user)
         notes.tell(user, f"Somebody logged in to your account with a recovery code. {left} are left.")
+    answer = sign_in(user, session[PROVING]["next"], f" with a {used}")
+    if used != "code":
         say(f"You used a recovery code. {left} are left: make new ones under your name, Two-step log-in.")
-    return sign_in(user, session[PROVING]["next"], f" with a {used}")
+    return answer
 
 
 @blueprint.route("/login/forgot", methods=["GET", "POST"])
