@@ -139,6 +139,13 @@ STATES = [
     State("nothing to resend", "bulk.ask", "/deliveries/bulk?act=resend&q=nobody"),
     State("bulk, done", "bulk.show", "/deliveries/bulk/{bulk}"),
     State("sandbox, failing", "sandbox.show", "/apps/sandbox"),
+    State("audit log", "audit.index", "/settings/audit"),
+    State("audit log, no match", "audit.index", "/settings/audit?person=nobody"),
+    State("erase for good?", "privacy.erase", "/contacts/{contact}/erase"),
+    State(
+        "erase for good, refused", "privacy.erase", "/contacts/{contact}/erase", act=press("Erase for good", REFUSED)
+    ),
+    State("erased", "privacy.show", "/contacts/erasures/{erasure}"),
     State("settings", "accounts.settings", "/settings"),
     State("tags", "contacts.tags", "/settings/tags"),
     State("tags, refused", "contacts.tags", "/settings/tags", act=press("Add tag", REFUSED)),
@@ -160,6 +167,7 @@ def peopled(portal: Installation) -> Iterator[tuple[dict[str, Browser], World]]:
         until(lambda: "Failing" in people["dana"].get("/apps/webhooks").text, "the breaker opens")
         world |= deliveries(people["dana"], world)
         world |= bulk(people["dana"], world["webhook-paused"])
+        world |= erasure(people["dana"])
         give_up(portal, world["delivery-failed"])
         raise_alarm(portal, world["webhook-failing"])
         deface(portal, world["delivery-hostile"])
@@ -222,6 +230,14 @@ def bulk(dana: Browser, webhook: str) -> World:
     answer = dana.post("/deliveries/bulk", form, page=f"/deliveries/bulk?webhook={webhook}")
     until(lambda: "Skipped, and why" in dana.get(answer.url.removeprefix(dana.url)).text, "the bulk ends")
     return {"bulk": answer.url.rpartition("/")[2]}
+
+
+def erasure(dana: Browser) -> World:
+    """A contact who was erased for good."""
+    contact = dana.create_contact(first_name="Forgotten", email="forgotten@example.com")
+    answer = dana.post(f"/contacts/{contact}/erase", {"name": "Forgotten"})
+    assert "/contacts/erasures/" in answer.url, answer.text
+    return {"erasure": answer.url.rpartition("/")[2]}
 
 
 def give_up(portal: Installation, delivery: str) -> None:
