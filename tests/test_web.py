@@ -162,13 +162,14 @@ def test_a_refusal_leaves_a_line_that_says_who_and_where_and_repeats_nothing(
     ada = hire(dana)
     ada.client.get("/settings/audit?person=planted")
     app.config["WTF_CSRF_ENABLED"] = True
-    app.test_client().post("/sign\nup", data={"email": "planted"})
+    app.test_client().post("/signup", data={"email": "planted"})
     dana.client.post("/contacts/new", data={"notes": "planted"})
     app.config["TRUSTED_HOSTS"] = ["portal.example"]
     app.test_client().get("/planted", headers={"Host": "planted.example"})
     told = [line.partition(" ")[2] for line in caplog.messages]
     assert told == [
         f"403 GET /settings/audit by {ada.user_id} from 127.0.0.1",
+        "400 POST /signup by nobody from 127.0.0.1",
         f"400 POST /contacts/new by {dana.user_id} from 127.0.0.1",
         "400 GET an unknown address by nobody from 127.0.0.1",
     ]
