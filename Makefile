@@ -28,11 +28,12 @@ chaos: $(READY_DEV) ## Kill, suspend and empty for 15 minutes: is anything lost?
 plans: $(READY_DEV) ## Read how both databases answer the engine with 1,000,000 deliveries, 100,000 waiting
 	PLAN_LOG=1000000 $(BIN)/pytest -v tests/webhooks/test_plans.py -k engine
 
-check: $(READY_DEV) ## Format, lint, check types and imports
+check: $(READY_DEV) ## Format, lint, check types, imports and known vulnerabilities
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@$(BIN)/python -m tests.audit_dependencies
 
 screenshots: $(READY_DEV) ## Take pictures of the key screens, and the moving one of the README
 	@$(BIN)/python tests/browser.py

@@ -1,6 +1,6 @@
 """The CloudCX contacts and webhooks portal. `create_app` is the only place where everything meets."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,11 +69,17 @@ def _serve(app: Flask) -> None:
         prefix="static/",
         max_age=3600,
         allow_all_origins=False,
-        add_headers_function=_never_guess,
+        add_headers_function=_never_guess(app.config["SESSION_COOKIE_SECURE"]),
     )
     if hops := app.config["PROXIES"]:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
 
 
-def _never_guess(headers: Any, _path: str, _url: str) -> None:
-    headers["X-Content-Type-Options"] = "nosniff"
+def _never_guess(strictly: bool) -> Callable[[Any, str, str], None]:
+    """What adds to files the headers that every page has; `strictly` when browsers are to speak https alone."""
+
+    def add(headers: Any, _path: str, _url: str) -> None:
+        for name, value in (*web.HEADERS.items(), *([web.STRICT] if strictly else [])):
+            headers[name] = value
+
+    return add

@@ -29,6 +29,9 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+STRICT = ("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+TELLING = {400, 403, 413, 429}
+"""Refusals that may mean an attack: they are logged, with whom and from where."""
 PADDING = 100
 """So many bytes, or fewer, hide the size of a compressed page."""
 
@@ -83,7 +86,7 @@ def _add_headers(response: Response) -> Response:
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     if request.is_secure:
-        response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+        response.headers.setdefault(*STRICT)
     if request.endpoint != "static":
         # People's data stays out of shared and of back-button caches.
         response.headers.setdefault("Cache-Control", "no-store")
@@ -111,6 +114,8 @@ def refused(error: HTTPException) -> BaseResponse:
     """The page, or the fragment, that says what was wrong with a request."""
     if error.code is None or error.code < 400:
         return error.get_response()
+    if error.code in TELLING:
+        current_app.logger.warning("%s", _told(error.code))
     if isinstance(error, SecurityError):
         # Under a host that is not ours no address can be made, and so no page.
         return Response("The portal does not answer to this host: PORTAL_HOSTS names those that it does.\n", 400)
@@ -118,9 +123,15 @@ def refused(error: HTTPException) -> BaseResponse:
 
 
 def _unexpected_error(error: Exception) -> BaseResponse:
-    where = request.url_rule or request.path  # an address itself may let somebody in
-    current_app.logger.exception("%s %s %s", getattr(g, "request_id", "-"), request.method, where)
+    current_app.logger.exception("%s", _told(500))
     return _error_page(500, InternalServerError(original_exception=error))
+
+
+def _told(code: int) -> str:
+    """A line for the log. It names the rule and not the address, which itself may let somebody in."""
+    who = getattr(getattr(g, "_login_user", None), "user_id", "nobody")
+    rule = request.url_rule or "an unknown address"
+    return f"{getattr(g, 'request_id', '-')} {code} {request.method} {rule} by {who} from {request.remote_addr}"
 
 
 def _error_page(code: int, error: HTTPException) -> BaseResponse:

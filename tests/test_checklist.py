@@ -119,6 +119,7 @@ def test_files_are_never_taken_for_something_else(app: Flask) -> None:
     for address in STATIC:
         answer = app.test_client().get(address)
         assert answer.headers["X-Content-Type-Options"] == "nosniff", address
+        assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"], address
         assert answer.headers.get("Access-Control-Allow-Origin") is None, address
     assert app.test_client().get("/static/../app.py").status_code == 404
     assert app.test_client().get("/static/%2e%2e/app.py").status_code == 404

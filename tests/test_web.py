@@ -1,6 +1,7 @@
 """Every page: safe headers, errors that a person can read, whole page or fragment at the same address."""
 
 import gzip
+from collections.abc import Callable
 
 import pytest
 from flask import Flask, abort
@@ -153,3 +154,22 @@ def test_health_says_503_when_saving_would_fail(app: Flask, monkeypatch: pytest.
 def test_a_refused_method_says_which_ones_are_taken(dana: Person) -> None:
     assert {"GET", "POST"} <= set(dana.client.delete("/contacts/new").allow)
     assert "DELETE" not in dana.client.delete("/contacts/new").allow
+
+
+def test_a_refusal_leaves_a_line_that_says_who_and_where_and_repeats_nothing(
+    app: Flask, dana: Person, hire: Callable[..., Person], caplog: pytest.LogCaptureFixture
+) -> None:
+    ada = hire(dana)
+    ada.client.get("/settings/audit?person=planted")
+    app.config["WTF_CSRF_ENABLED"] = True
+    app.test_client().post("/signup", data={"email": "planted"})
+    dana.client.post("/contacts/new", data={"notes": "planted"})
+    app.config["TRUSTED_HOSTS"] = ["portal.example"]
+    app.test_client().get("/planted", headers={"Host": "planted.example"})
+    told = [line.partition(" ")[2] for line in caplog.messages]
+    assert told == [
+        f"403 GET /settings/audit by {ada.user_id} from 127.0.0.1",
+        "400 POST /signup by nobody from 127.0.0.1",
+        f"400 POST /contacts/new by {dana.user_id} from 127.0.0.1",
+        "400 GET an unknown address by nobody from 127.0.0.1",
+    ]

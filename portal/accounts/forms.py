@@ -73,7 +73,6 @@ class JoinForm(SignupForm):
     workspace = None
     password = new_password("Password", "name", "email")
     token = None
-    password = new_password("Password", "name", "email")
 
 
 class WorkspaceForm(Form):

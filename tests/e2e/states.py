@@ -261,6 +261,13 @@ STATES = [
     State("import, done", "imports.show", "/contacts/import/{import-done}"),
     State("export", "exports.ask", "/contacts/export"),
     State("export, nothing", "exports.ask", "/contacts/export?q=nobody+of+that+name"),
+    State("audit log", "audit.index", "/settings/audit"),
+    State("audit log, no match", "audit.index", "/settings/audit?person=nobody"),
+    State("erase for good?", "privacy.erase", "/contacts/{contact}/erase"),
+    State(
+        "erase for good, refused", "privacy.erase", "/contacts/{contact}/erase", act=press("Erase for good", REFUSED)
+    ),
+    State("erased", "privacy.show", "/contacts/erasures/{erasure}"),
     State("settings", "accounts.settings", "/settings"),
     State("custom fields", "definitions.fields", "/settings/fields"),
     State("new field, refused", "definitions.new_field", "/settings/fields/new", act=press("Save", REFUSED)),
@@ -293,6 +300,7 @@ def peopled(portal: Installation) -> Iterator[tuple[dict[str, Browser], World]]:
         world |= bulk(people["dana"], world["webhook-paused"])
         world |= many_contacts(people["dana"])
         world |= imports(people["dana"])
+        world |= erasure(people["dana"])
         give_up(portal, world["delivery-failed"])
         raise_alarm(portal, world["webhook-failing"])
         deface(portal, world["delivery-hostile"])
@@ -416,6 +424,14 @@ def many_contacts(dana: Browser) -> World:
     bulk = dana.post("/contacts/bulk", edit, page="/contacts").url
     until(lambda: "Skipped, and why" in dana.get(bulk.removeprefix(dana.url)).text, "many are changed")
     return {"twin": twin, "view": first(r"view=([0-9a-f-]{36})", view), "contact-bulk": bulk.rpartition("/")[2]}
+
+
+def erasure(dana: Browser) -> World:
+    """A contact who was erased for good."""
+    contact = dana.create_contact(first_name="Forgotten", email="forgotten@example.com")
+    answer = dana.post(f"/contacts/{contact}/erase", {"name": "Forgotten"})
+    assert "/contacts/erasures/" in answer.url, answer.text
+    return {"erasure": answer.url.rpartition("/")[2]}
 
 
 def give_up(portal: Installation, delivery: str) -> None:

@@ -24,7 +24,7 @@ WIDE, PHONE, HEIGHT = 1280, 390, 900
 OTHER_WIDTHS = (360, 768, 1920)
 NO_PAGES = {"static", "health.show", "docs.schema", "docs.asyncapi", "sandbox.receive", "webhooks.test_result",
             "webhooks.charts", "deliveries.download", "contacts.picture", "contacts.suggest", "exports.download",
-            "imports.refused", "contact_list.add_filter"}  # fmt: skip
+            "imports.refused", "contact_list.add_filter", "audit.download", "privacy.export"}  # fmt: skip
 """What answers a GET with something else than a page of its own."""
 REFUSALS = (400, 403, 404, 413, 429, 500)
 FACTS = """() => ({
