@@ -17,6 +17,7 @@ from sqlalchemy import (
     UniqueConstraint,
     select,
     text,
+    true,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -156,7 +157,7 @@ class Event(Base):
     workspace_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("workspace.id"))
     type: Mapped[EventType]
     body: Mapped[bytes] = mapped_column(LargeBinary)
-    has_body: Mapped[bool] = mapped_column(default=True)
+    has_body: Mapped[bool] = mapped_column(default=True, server_default=true())
     """False once the body was kept for long enough: then it is empty, and the event can't be sent any more."""
     actor: Mapped[str] = mapped_column(String(100))
     """Who did it, as people read it: kept as a name, for the person may leave."""

@@ -14,12 +14,24 @@ from types import ModuleType
 
 from playwright.sync_api import sync_playwright
 
-from tests.bench import isolation, log, outbound, save_to_green, weights, workers
+from tests.bench import (
+    growth,
+    isolation,
+    log,
+    outbound,
+    plan,
+    pruning,
+    save_to_green,
+    throttle,
+    throughput,
+    weights,
+    workers,
+)
 from tests.browser import find
 from tests.e2e.conftest import FLAGS
 
 PAGE = Path("docs/performance.md")
-MODULES = (save_to_green, log, isolation, workers, outbound, weights)
+MODULES = (save_to_green, throughput, workers, isolation, growth, pruning, throttle, plan, log, outbound, weights)
 ROWS = {module.__name__.rpartition(".")[2]: module for module in MODULES}
 BEGINNING = """# Performance
 Written by `make bench`, which measures a real installation (web and worker processes) on one machine's loopback.
