@@ -6,7 +6,19 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, select, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    Text,
+    UniqueConstraint,
+    select,
+    text,
+    true,
+)
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..extensions import Base, utcnow
@@ -150,7 +162,7 @@ class Event(Base):
     workspace_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("workspace.id"))
     type: Mapped[EventType]
     body: Mapped[bytes] = mapped_column(LargeBinary)
-    has_body: Mapped[bool] = mapped_column(default=True)
+    has_body: Mapped[bool] = mapped_column(default=True, server_default=true())
     """False once the body was kept for long enough: then it is empty, and the event can't be sent any more."""
     actor: Mapped[str] = mapped_column(String(100))
     """Who did it, as people read it: kept as a name, for the person may leave."""

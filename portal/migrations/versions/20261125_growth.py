@@ -18,10 +18,9 @@ def upgrade() -> None:
         webhook.add_column(sa.Column('next_at', sa.DateTime(timezone=True), nullable=True))
     with op.batch_alter_table('webhook') as webhook:
         webhook.alter_column('throttle_seconds', existing_type=sa.Integer(), server_default=None)
+    # Its default stays: processes of the version before go on saving until they are restarted.
     with op.batch_alter_table('event') as event:
         event.add_column(sa.Column('has_body', sa.Boolean(), nullable=False, server_default=sa.true()))
-    with op.batch_alter_table('event') as event:
-        event.alter_column('has_body', existing_type=sa.Boolean(), server_default=None)
     for name, sqlite, postgresql in PARTIAL:
         op.create_index(name, 'event', ['created_at', 'id'], sqlite_where=sa.text(sqlite), postgresql_where=sa.text(postgresql))
     if op.get_bind().dialect.name == 'postgresql':
