@@ -59,7 +59,9 @@ class ContactForm(Form):
     priority = choice("Priority")
     language = text("Language", 50)
     tag_names = text("Tags", MAX_TAGS * (MAX_TAG_NAME + 2), name="tags", description="Separate them by commas.")
-    avatar_url = text("Avatar", 2000, Optional(), web_address, description="The address of a picture.")
+    avatar_url = text(
+        "Avatar", 2000, Optional(), web_address, description="Its address. A file is uploaded on the contact’s page."
+    )
     company_name = text("Company name", 200)
     job_title = text("Job title", 200)
     street = text("Street", 200)
