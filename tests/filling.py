@@ -46,7 +46,7 @@ TAKEN = {"takes_from": 1, "takes_to": MOST_CONTACTS}
 
 def fill(webhooks: Sequence[Webhook], log: int, waiting: int, contacts: int = 1000) -> None:
     """Add to the webhooks' log what succeeded, and to the last one's lanes what waits for the first of its contact."""
-    _hurry()
+    hurry()
     indexes = [index for model in (Event, Subject, Delivery) for index in model.__table__.indexes]  # type: ignore[attr-defined]
     for index in indexes:
         index.drop(db.session.connection())
@@ -72,7 +72,7 @@ def fill_log(webhooks: Sequence[Webhook], count: int, analyze: bool = True) -> N
     So is each contact. The name of contact n is "Person n Family m"; each is known by the words of that.
     """
     contacts = count // 100
-    _hurry()
+    hurry()
     indexes = [index for model in (Event, Subject, Delivery) for index in model.__table__.indexes]  # type: ignore[attr-defined]
     for index in indexes:
         index.drop(db.session.connection())
@@ -96,7 +96,7 @@ def fill_log(webhooks: Sequence[Webhook], count: int, analyze: bool = True) -> N
 
 def fill_attempts(webhook: Webhook, count: int) -> None:
     """Attempts of the webhook, spread evenly over the last 24 h; one in a hundred failed."""
-    _hurry()
+    hurry()
     number = _numbers(count)
     failed = number % 100 == 7
     ago = cast(number * literal(86_400 / count, Float), Integer)
@@ -184,7 +184,7 @@ def _seconds_ago(number: ColumnElement[int]) -> ColumnElement[Any]:
     return func.to_timestamp(now - number)
 
 
-def _hurry() -> None:
+def hurry() -> None:
     """No look at foreign keys, and room in memory for the keys: these rows are right, and nobody keeps them."""
     db.session.commit()
     pragmas = ["foreign_keys = OFF", "synchronous = OFF", "cache_size = -400000"]
