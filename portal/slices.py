@@ -20,6 +20,8 @@ from .pace import pace
 
 CHUNK = 200
 """Rows of a slice: done within half a second."""
+BREATH = 0.01
+"""Seconds between two slices, so that those who wait for SQLite's one write lock get it."""
 
 
 class Sliced(Base):
@@ -75,6 +77,7 @@ def work(key: uuid.UUID, job: str, go_on: Callable[[uuid.UUID], bool]) -> None:
         if time.monotonic() > ends or jobs.stopping.is_set():
             jobs.bells().ring(key, job)
             return
+        time.sleep(BREATH)
 
 
 def unfinished() -> Iterator[tuple[uuid.UUID, str]]:

@@ -7,6 +7,7 @@ from flask import Blueprint, abort, request, url_for
 from sqlalchemy import func, select
 from werkzeug.wrappers import Response
 
+from .. import audit
 from ..accounts.permissions import Permission, allowed
 from ..accounts.service import own, own_or_404, person, workspace
 from ..extensions import db
@@ -27,6 +28,12 @@ blueprint = Blueprint("contact_bulk", __name__)
 FAILED = 422
 NOBODY_CHOSEN = "Nothing is selected. Tick the contacts that you mean, or select all that match."
 TRASH_PAGE = 50
+NOTED = {
+    Kind.EDIT: "changed contacts in bulk",
+    Kind.DELETE: "deleted contacts in bulk",
+    Kind.RESTORE: "restored contacts in bulk",
+}
+"""What the audit log says."""
 
 
 @blueprint.post("/contacts/bulk/ask")
@@ -52,6 +59,7 @@ def begin() -> Response:
         return _question(selection, form, FAILED)
     change = form.change if kind == Kind.EDIT else {}
     made = bulk.begin(workspace().id, kind, selection, selection.count(own(Contact)), change, person().name)
+    audit.note(person().name, NOTED[kind], made)
     db.session.commit()
     return go(url_for("contact_bulk.show", bulk_id=made.id))
 
@@ -89,6 +97,7 @@ def undo(bulk_id: UUID) -> Response:
     if deletion.kind != Kind.DELETE:
         abort(404)
     made = bulk.restore(workspace().id, deletion, _restorable(deletion), person().name)
+    audit.note(person().name, NOTED[made.kind], made)
     db.session.commit()
     return go(url_for("contact_bulk.show", bulk_id=made.id))
 

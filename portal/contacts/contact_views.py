@@ -95,7 +95,8 @@ def tag(contact_id: UUID) -> Response:
         abort(404)
     kept = [one.name for one in contact.tags if str(one.id) != request.form.get("remove")]
     form = saving.opened(known(), contact, {"tag_names"}).form
-    form.tag_names.data = ",".join([*kept, request.form.get("add", "")])
+    wanted = request.form.get("pick") or request.form.get("add", "")  # what was picked, and not the letters before it
+    form.tag_names.data = ",".join([*kept, wanted])
     if not form.validate():
         refusal = form.tag_names.errors[0]
         if wants_fragment():

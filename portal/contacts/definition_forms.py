@@ -4,7 +4,7 @@ from typing import Any
 
 from wtforms import BooleanField, IntegerField, SelectField
 from wtforms.fields import SelectChoice
-from wtforms.validators import InputRequired, NumberRange, Optional, ValidationError
+from wtforms.validators import DataRequired, NumberRange, Optional, ValidationError
 
 from ..fields import Form, long_text, text
 from .field_models import CustomField, FieldType, ListWord
@@ -30,7 +30,7 @@ LONGEST = LENGTHS[FieldType.LONG_TEXT]
 class FieldForm(Form):
     """A custom field. Its type is chosen once; the names of these fields are the attributes of the definition."""
 
-    name = text("Name", 100, InputRequired("Give the field a name."))
+    name = text("Name", 100, DataRequired("Give the field a name."))
     type = SelectField(
         "Type",
         choices=[SelectChoice(kind.value, word) for kind, word in TYPE_WORDS.items()],
@@ -107,7 +107,7 @@ class FieldForm(Form):
 class WordForm(Form):
     """A word of a list."""
 
-    name = text("Name", 50, InputRequired("Give it a name."))
+    name = text("Name", 50, DataRequired("Give it a name."))
 
     def __init__(self, word: ListWord | None = None, prefix: str = "") -> None:
         super().__init__(obj=word, prefix=prefix)

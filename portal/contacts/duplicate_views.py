@@ -6,6 +6,7 @@ from uuid import UUID
 from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
+from .. import audit
 from ..accounts.permissions import Permission, allowed
 from ..accounts.service import own, person, workspace
 from ..extensions import db
@@ -54,6 +55,7 @@ def merge() -> Response:
     except service.ContactGone:
         say(GONE)
         return go(url_for("duplicates.index"))
+    audit.note(person().name, f"merged {len(contacts)} contacts", made)
     say(f"{made.label} is one contact now. The others are in the trash for 30 days.")
     db.session.commit()
     return go(url_for("contacts.show", contact_id=made.id))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from wtforms import BooleanField, SelectField
-from wtforms.validators import InputRequired, Optional, Regexp, StopValidation, ValidationError
+from wtforms.validators import DataRequired, Optional, Regexp, StopValidation, ValidationError
 
 from ..accounts.forms import EMAIL
 from ..fields import Form, long_text, text
@@ -165,7 +165,7 @@ class NewContactForm(ContactForm):
 class TagForm(Form):
     """A tag's name and colour."""
 
-    name = text("Name", MAX_TAG_NAME, InputRequired("Give the tag a name."))
+    name = text("Name", MAX_TAG_NAME, DataRequired("Give the tag a name."))
     color = text("Colour", 7, COLOR, render_kw={"type": "color"})
 
     def validate_name(self, field: Any) -> None:

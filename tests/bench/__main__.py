@@ -14,12 +14,12 @@ from types import ModuleType
 
 from playwright.sync_api import sync_playwright
 
-from tests.bench import importing, isolation, log, outbound, save_to_green, weights, workers
+from tests.bench import contacts, importing, isolation, log, outbound, save_to_green, weights, workers
 from tests.browser import find
 from tests.e2e.conftest import FLAGS
 
 PAGE = Path("docs/performance.md")
-MODULES = (save_to_green, log, isolation, workers, outbound, importing, weights)
+MODULES = (save_to_green, log, contacts, isolation, workers, outbound, importing, weights)
 ROWS = {module.__name__.rpartition(".")[2]: module for module in MODULES}
 BEGINNING = """# Performance
 Written by `make bench`, which measures a real installation (web and worker processes) on one machine's loopback.

@@ -162,9 +162,11 @@ def test_tags_come_and_go_one_by_one(dana: Any, allen: str, events: Events) -> N
     vip = next(str(tag.id) for tag in contact().tags if tag.name == "VIP")
     assert dana.client.post(f"{allen}/tags", data={"remove": vip}).status_code == 303
     assert [tag.name for tag in contact().tags] == ["Beta"]
-    assert 'name="add" value="VIP"' in dana.client.get(f"{allen}/tags?add=V", headers=HTMX).text
+    assert 'name="pick" value="VIP"' in dana.client.get(f"{allen}/tags?add=V", headers=HTMX).text
     assert "VIP" not in dana.client.get(f"{allen}/tags?add=x", headers=HTMX).text
-    assert len(events(dana.workspace_id)) == 3
+    dana.client.post(f"{allen}/tags", data={"add": "v", "pick": "VIP"})
+    assert [tag.name for tag in contact().tags] == ["Beta", "VIP"]
+    assert len(events(dana.workspace_id)) == 4
     for headers in (HTMX, {}):
         refused = dana.client.post(f"{allen}/tags", data={"add": "x" * 51}, headers=headers)
         assert (refused.status_code, "A tag has at most 50 characters" in refused.text) == (422, True)

@@ -3,6 +3,7 @@
 import json
 import re
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -91,6 +92,36 @@ def paste(page: Page) -> None:
     page.locator("#verdict .note").wait_for()
 
 
+def spoil(page: Page) -> None:
+    """Type what is no address."""
+    page.get_by_label("Email", exact=True).fill("no address")
+    page.locator("#group-contact").get_by_role("button", name="Save").click()
+    page.locator(REFUSED).first.wait_for()
+
+
+def meet(page: Page) -> None:
+    """Save what another tab has changed meanwhile."""
+    page.get_by_label("City").fill("Nice")
+    page.get_by_label("Street").fill(
+        "Promenade des Anglais 1, where there is much to be said about the sea " + "x" * 40
+    )
+    other = page.context.new_page()
+    other.goto(page.url)
+    other.get_by_label("City").fill(f"Lyon {time.monotonic()}")
+    other.locator("#group-address").get_by_role("button", name="Save").click()
+    other.locator("#group-address dl").wait_for()
+    other.close()
+    page.locator("#group-address").get_by_role("button", name="Save").click()
+    page.locator(".clash").first.wait_for()
+
+
+def change_nothing(page: Page) -> None:
+    """Press the button that changes many without having said what."""
+    page.get_by_role("button", name="Edit", exact=True).click()
+    page.get_by_role("button", name="Change").click()
+    page.locator(REFUSED).wait_for()
+
+
 STATES = [
     State("log in", "accounts.log_in", "/login", "nobody"),
     State("log in, refused", "accounts.log_in", "/login", "nobody", press("Log in", "[aria-invalid=true]")),
@@ -103,14 +134,36 @@ STATES = [
     State("no webhooks", "webhooks.index", "/apps/webhooks", "newcomer"),
     State("no deliveries", "deliveries.index", "/deliveries", "newcomer"),
     State("sandbox, unused", "sandbox.show", "/apps/sandbox", "newcomer"),
+    State("no custom fields", "definitions.fields", "/settings/fields", "newcomer"),
     State("no tags", "contacts.tags", "/settings/tags", "newcomer"),
     State("first steps, one done", "overview.index", "/", "beginner"),
     State("sandbox, waiting", "sandbox.show", "/apps/sandbox", "beginner"),
     State("overview", "overview.index", "/"),
     State("contacts", "contacts.index", "/contacts"),
+    State("contacts, filtered", "contacts.index", "/contacts?f=tags.filled&f=company_name.contains.n&view={view}"),
+    State("contacts, a filter", "contacts.index", "/contacts?add=created_time&wrong=1"),
+    State("contacts, a filter to choose", "contacts.index", "/contacts", act=press("Filter", ".drop:popover-open")),
+    State("contacts, the list's menu", "contacts.index", "/contacts", act=press("List", ".drop:popover-open")),
+    State("contacts, this page selected", "contacts.index", "/contacts?pick=page"),
+    State("contacts, nothing selected", "contacts.index", "/contacts", act=press("Edit", REFUSED)),
+    State("columns", "contact_list.columns", "/contacts/columns"),
+    State("change all?", "contacts.index", "/contacts?pick=match", act=press("Edit", ".grid2")),
+    State("change all, refused", "contacts.index", "/contacts?pick=match", act=change_nothing),
+    State("delete all?", "contacts.index", "/contacts?pick=match", act=press("Delete", "#told-title")),
+    State("many changed", "contact_bulk.show", "/contacts/bulk/{contact-bulk}"),
+    State("trash", "contact_bulk.bin_", "/contacts/trash"),
+    State("trash, nothing in it", "contact_bulk.bin_", "/contacts/trash", "newcomer"),
+    State("duplicates", "duplicates.index", "/contacts/duplicates?by=phone"),
+    State("no duplicates", "duplicates.index", "/contacts/duplicates", "newcomer"),
+    State("merge", "duplicates.choose", "/contacts/merge?id={contact}&id={twin}"),
+    State("nothing to merge", "duplicates.choose", "/contacts/merge"),
     State("contacts, no match", "contacts.index", "/contacts?q=nobody+of+that+name"),
     State("contact", "contacts.show", "/contacts/{contact}"),
     State("contact, delete?", "contacts.show", "/contacts/{contact}", act=press("Delete", QUESTION)),
+    State("contact, a group", "contacts.group", "/contacts/{contact}/group?of=own"),
+    State("contact, a group refused", "contacts.group", "/contacts/{contact}/group?of=contact", act=spoil),
+    State("contact, two people", "contacts.group", "/contacts/{contact}/group?of=address", act=meet),
+    State("contact, picture?", "contacts.show", "/contacts/{contact}", act=press("Add picture", QUESTION)),
     State("new contact", "contacts.new", "/contacts/new"),
     State("new contact, refused", "contacts.new", "/contacts/new", act=press("Save", REFUSED)),
     State("edit contact", "contacts.edit", "/contacts/{contact}/edit"),
@@ -157,6 +210,13 @@ STATES = [
     State("export", "exports.ask", "/contacts/export"),
     State("export, nothing", "exports.ask", "/contacts/export?q=nobody+of+that+name"),
     State("settings", "accounts.settings", "/settings"),
+    State("custom fields", "definitions.fields", "/settings/fields"),
+    State("new field, refused", "definitions.new_field", "/settings/fields/new", act=press("Save", REFUSED)),
+    State("edit field", "definitions.edit_field", "/settings/fields/{field}"),
+    State("edit field, delete?", "definitions.edit_field", "/settings/fields/{field}", act=press("Delete", QUESTION)),
+    State("lists", "definitions.words", "/settings/lists"),
+    State("lists, refused", "definitions.words", "/settings/lists", act=press("Add priority", REFUSED)),
+    State("lists, delete?", "definitions.words", "/settings/lists", act=press("Delete Contact", QUESTION)),
     State("tags", "contacts.tags", "/settings/tags"),
     State("tags, refused", "contacts.tags", "/settings/tags", act=press("Add tag", REFUSED)),
     State("how to receive", "docs.receiving", "/docs/receiving"),
@@ -173,10 +233,12 @@ def peopled(portal: Installation) -> Iterator[tuple[dict[str, Browser], World]]:
     people["beginner"].post("/apps/sandbox/use", page="/apps/sandbox")
     with receiving(204) as healthy, receiving(refuse) as failing:
         world = webhooks(people["dana"], {"healthy": healthy.url, "failing": failing.url + LONG_PATH})
+        world |= fields(people["dana"])
         world |= contacts(people["dana"])
         until(lambda: "Failing" in people["dana"].get("/apps/webhooks").text, "the breaker opens")
         world |= deliveries(people["dana"], world)
         world |= bulk(people["dana"], world["webhook-paused"])
+        world |= many_contacts(people["dana"])
         world |= imports(people["dana"])
         give_up(portal, world["delivery-failed"])
         raise_alarm(portal, world["webhook-failing"])
@@ -200,6 +262,15 @@ def webhooks(dana: Browser, urls: dict[str, str]) -> World:
     dana.post("/apps/sandbox/use", page="/apps/sandbox")
     dana.post("/apps/sandbox/mode", {"mode": "error"}, page="/apps/sandbox")
     return world
+
+
+def fields(dana: Browser) -> World:
+    """One of each kind of input."""
+    kinds = ("text", "longText", "number", "date", "dateTime", "choice", "choices", "checkbox")
+    for kind in kinds:
+        form = {"name": f"A {kind} of the contract year", "type": kind, "is_visible": "y", "help": "As it is agreed."}
+        dana.post("/settings/fields/new", {**form, "option_lines": "Gold\nSilver\nBronze"})
+    return {"field": first(r'href="/settings/fields/([0-9a-f-]{36})"', dana.get("/settings/fields").text)}
 
 
 def contacts(dana: Browser) -> World:
@@ -259,6 +330,19 @@ def imports(dana: Browser) -> World:
     dana.post(f"{page}/run", page=page)
     until(lambda: "is imported" in dana.get(page).text, "the import ends")
     return world
+
+
+def many_contacts(dana: Browser) -> World:
+    """A contact with the phone number of another, a saved view, one in the trash, and an edit of all that match."""
+    twin = dana.create_contact(first_name="T.", last_name="Herrera", phone_number="0034 915550117")
+    lost = dana.create_contact(first_name="Lost", last_name="Soul", email="lost@example.com")
+    dana.post(f"/contacts/{lost}/delete", page=f"/contacts/{lost}")
+    form = {"name": "With tags", "f": "tags.filled", "sort": "name"}
+    view = dana.post("/contacts/views", form, page="/contacts?f=tags.filled").url
+    edit = {"all": "match", "act": "edit", "f": "tags.filled", "add_tags": "VIP"}
+    bulk = dana.post("/contacts/bulk", edit, page="/contacts").url
+    until(lambda: "Skipped, and why" in dana.get(bulk.removeprefix(dana.url)).text, "many are changed")
+    return {"twin": twin, "view": first(r"view=([0-9a-f-]{36})", view), "contact-bulk": bulk.rpartition("/")[2]}
 
 
 def give_up(portal: Installation, delivery: str) -> None:
