@@ -6,6 +6,7 @@ import uuid
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import islice
 
 from sqlalchemy import delete, insert, select
@@ -24,6 +25,8 @@ from .reading import Record, Unreadable
 MOST_ROWS = 199_999
 SLICE_SECONDS, ON_SQLITE = 0.25, 0.06
 """What a slice shall take: the next one has as many rows as that allows. SQLite lets only one write at a time."""
+ABANDONED_AFTER, REFUSED_KEPT = timedelta(days=7), timedelta(days=30)
+"""A file that was never imported is kept for so long, and refused rows after the end of their import."""
 FIRST_SLICE, LARGEST_SLICE = 50, 1000
 BREATH = 0.01
 """Between two slices, so that those who wait for SQLite's one write lock get it."""
@@ -100,6 +103,16 @@ def stop(made: Import) -> None:
     if not made.stage.is_over:
         made.stage, made.finished_at = Stage.STOPPED, utcnow()
         storing.forget(made)
+
+
+def tidy(workspace_id: uuid.UUID) -> None:
+    """Throw away files that nobody came back to, and refused rows that nobody will mend any more."""
+    mine, now = Import.workspace_id == workspace_id, utcnow()
+    left = select(Import).where(mine, Import.stage.in_([Stage.MAPPING, Stage.CHECKED]))
+    for made in db.session.scalars(left.where(Import.created_at < now - ABANDONED_AFTER)):
+        stop(made)
+    old = select(Import.id).where(mine, Import.finished_at < now - REFUSED_KEPT)
+    db.session.execute(delete(ImportRefusal).where(ImportRefusal.import_id.in_(old)))
 
 
 def _next(made: Import, most: int) -> Slice:
