@@ -154,7 +154,7 @@ def test_no_page_shows_a_word_or_an_id_of_another_workspace(app: Flask, sign_up:
     shown = "".join(text for _, text in pages_of(app, dana, world))
     tables = (
         "attempt audit_entry bulk contact contact_bulk contact_import contact_import_refusal contact_view custom_field"
-        " erasure event list_word sandbox_request subject tag trashed_contact user_account webhook workspace"
+        " erasure event hand_over list_word sandbox_request subject tag trashed_contact user_account webhook workspace"
     )
     assert sorted(set(re.findall(r"z~q(\w+)\.", shown))) == tables.split()
     ids = [str(key) for kind, key in world.items() if key and kind != "schema"]
