@@ -118,7 +118,8 @@ def refused(error: HTTPException) -> BaseResponse:
 
 
 def _unexpected_error(error: Exception) -> BaseResponse:
-    current_app.logger.exception("%s %s %s", getattr(g, "request_id", "-"), request.method, request.path)
+    where = request.url_rule or request.path  # an address itself may let somebody in
+    current_app.logger.exception("%s %s %s", getattr(g, "request_id", "-"), request.method, where)
     return _error_page(500, InternalServerError(original_exception=error))
 
 

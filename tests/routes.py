@@ -175,6 +175,8 @@ ROUTES = [
 ]
 
 LEAST_ROLE = {
+    "audit.download": Role.ADMINISTRATOR,
+    "audit.index": Role.ADMINISTRATOR,
     "account.end_other_sessions": Role.AGENT,
     "account.end_session": Role.AGENT,
     "account.index": Role.AGENT,
@@ -182,11 +184,6 @@ LEAST_ROLE = {
     "account.password": Role.AGENT,
     "account.two_step": Role.AGENT,
     "account.two_step_off": Role.AGENT,
-    "audit.download": Role.ADMINISTRATOR,
-    "audit.index": Role.ADMINISTRATOR,
-    "privacy.erase": Role.ADMINISTRATOR,
-    "privacy.export": Role.ADMINISTRATOR,
-    "privacy.show": Role.ADMINISTRATOR,
     "accounts.log_out": Role.AGENT,
     "accounts.settings": Role.AGENT,
     "bulk.ask": Role.SUPERVISOR,
@@ -233,6 +230,9 @@ LEAST_ROLE = {
     "people.remove": Role.ADMINISTRATOR,
     "people.show": Role.ADMINISTRATOR,
     "people.withdraw": Role.ADMINISTRATOR,
+    "privacy.erase": Role.ADMINISTRATOR,
+    "privacy.export": Role.ADMINISTRATOR,
+    "privacy.show": Role.ADMINISTRATOR,
     "sandbox.fill": Role.ADMINISTRATOR,
     "sandbox.set_mode": Role.ADMINISTRATOR,
     "sandbox.show": Role.ADMINISTRATOR,

@@ -153,7 +153,7 @@ def test_no_page_shows_a_word_or_an_id_of_another_workspace(app: Flask, sign_up:
     world = plant(dana, "z~q")
     shown = "".join(text for _, text in pages_of(app, dana, world))
     tables = (
-        "attempt audit_entry bulk contact custom_field erasure event list_word sandbox_request subject tag"
+        "attempt audit_entry bulk contact custom_field erasure event hand_over list_word sandbox_request subject tag"
         " user_account webhook workspace"
     )
     assert sorted(set(re.findall(r"z~q(\w+)\.", shown))) == tables.split()

@@ -99,6 +99,8 @@ def plant(person: Person, sign: str) -> World:
     space = db.session.get_one(Workspace, person.workspace_id)
     with current_app.test_request_context():
         made["invited"] = invitations.invite(space, Role.AGENT, "", "Somebody").rpartition("/")[2]
+    made["reset"] = f"{sign}reset_link.token_hash"
+    made["user_session"] = _other_browser(person)
     made["sandbox"] = space.sandbox_token
     db.session.commit()
     return made

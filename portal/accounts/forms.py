@@ -72,6 +72,7 @@ class JoinForm(SignupForm):
 
     workspace = None
     token = None
+    password = new_password("Password", "name", "email")
 
 
 class WorkspaceForm(Form):

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 
 from ..extensions import db
 from ..web import go, page, say, wants_fragment
-from . import notes, resets, second_step, service, throttle, typed
+from . import invitations, notes, resets, second_step, service, throttle, typed
 from .forms import CodeForm, ForgotForm, LoginForm, ResetForm
 from .models import User
 from .permissions import public
@@ -23,6 +23,7 @@ PROVING = "proving"
 PROVING_SECONDS = 600
 """How long after the password the code may come."""
 WRONG = "The e-mail address or the password is not right. Check both and try again."
+HOMELESS = "You are in no workspace any more. Ask an Administrator for an invitation, and open its link."
 WRONG_CODE = "This code is not right, or was used already. Wait for the next one, or use a recovery code."
 
 
@@ -50,6 +51,10 @@ def after_password(user: User, wanted: str | None) -> Response:
 
 def sign_in(user: User, wanted: str | None, how: str = "") -> Response:
     """Open a session, and go on to where the person wanted to go, or back to what they had typed."""
+    if not service.homes_of(user) and invitations.accept_at(wanted, user) is None:
+        form = LoginForm(formdata=None)
+        form.refuse("password", HOMELESS)
+        return log_in_page(form, wanted)
     before, homes = session.get(typed.HERE), {str(home.id): home.id for home in service.homes_of(user)}
     service.open_session(user, homes.get(before or ""), f"signed in{how}")
     throttle.remember_device(user.email)

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from ..extensions import db
 from ..fields import CAME_BACK
 from ..web import go, page, refused, say, wants_fragment
-from . import invitations, notes, proof_views, service, sessions, throttle, typed
+from . import notes, proof_views, service, sessions, throttle, typed
 from .forms import LoginForm, SignupForm
 from .permissions import Permission, Refused, allowed, is_public, may, needed, public
 
@@ -21,7 +21,6 @@ FAILED = 422
 SIGNED_OUT = 401
 UNSAVED = "X-Unsaved"
 """The header of a page in which something is typed that was not saved yet (`app.js` sends it)."""
-HOMELESS = "You are in no workspace any more. Ask an Administrator for an invitation, and open its link."
 
 
 @blueprint.before_app_request
@@ -112,11 +111,11 @@ def log_in() -> BaseResponse:
     form = LoginForm()
     if form.validate_on_submit():
         user = service.authenticate(form.email.data, form.password.data)
-        if user and (service.homes_of(user) or invitations.accept_at(wanted, user)):
+        if user:
             return proof_views.after_password(user, wanted)
         notes.note_failure(form.email.data)
         db.session.commit()
-        form.refuse("password", HOMELESS if user else proof_views.WRONG)
+        form.refuse("password", proof_views.WRONG)
     return proof_views.log_in_page(form, wanted)
 
 

@@ -116,6 +116,25 @@ def log_out_elsewhere(page: Page) -> None:
     page.context.add_cookies(kept)  # type: ignore[arg-type]  # as they came
 
 
+def mistype(page: Page) -> None:
+    """Invite an address that is none."""
+    page.get_by_label("Email").fill("ben@")
+    press("Create invitation", REFUSED)(page)
+
+
+def demote(page: Page) -> None:
+    """Take the last Administrator's role away."""
+    page.get_by_label("Agent", exact=True).check()
+    press("Save role", REFUSED)(page)
+
+
+def switch(page: Page) -> None:
+    """Open the menu of workspaces; on a phone it is inside the menu."""
+    if page.get_by_role("button", name="Menu").is_visible():
+        page.get_by_role("button", name="Menu").click()
+    press("Switch workspace", "#spaces:popover-open")(page)
+
+
 STATES = [
     State("log in", "accounts.log_in", "/login", "nobody"),
     State("log in, refused", "accounts.log_in", "/login", "nobody", press("Log in", "[aria-invalid=true]")),
@@ -192,6 +211,24 @@ STATES = [
     State("log-in settings, link", "security.index", "/settings/log-in", act=make_link),
     State("logged out, dialog", "webhooks.index", "/apps/webhooks", "registrar", log_out_elsewhere),
     State("settings", "accounts.settings", "/settings"),
+    State("people", "people.index", "/settings/people"),
+    State("people, refused", "people.index", "/settings/people", act=mistype),
+    State("people, link", "people.index", "/settings/people", "registrar", press("Create invitation", "#link")),
+    State("a member", "people.show", "/settings/people/{member}"),
+    State("a member, remove?", "people.show", "/settings/people/{member}", act=press("Remove", QUESTION)),
+    State("the last Administrator", "people.show", "/settings/people/{me}", act=demote),
+    State("contacts handed over", "people.handing_over", "/settings/people/hand-overs/{hand-over}"),
+    State("new workspace", "workspaces.new", "/workspaces/new"),
+    State("switch workspace", "workspaces.new", "/workspaces/new", act=switch),
+    State("invitation", "workspaces.join", "{invitation}", "nobody"),
+    State(
+        "invitation, refused", "workspaces.join", "{invitation}", "nobody", press("Create account and join", REFUSED)
+    ),
+    State("invitation, signed in", "workspaces.join", "{invitation}", "newcomer"),
+    State("invitation, used", "workspaces.join", "/invitations/used", "nobody"),
+    State("an agent's overview", "overview.index", "/", "agent"),
+    State("an agent's settings", "accounts.settings", "/settings", "agent"),
+    State("not an agent's page", "webhooks.index", "/apps/webhooks", "agent"),
     State("tags", "contacts.tags", "/settings/tags"),
     State("tags, refused", "contacts.tags", "/settings/tags", act=press("Add tag", REFUSED)),
     State("how to receive", "docs.receiving", "/docs/receiving"),
@@ -201,9 +238,10 @@ STATES = [
 @contextmanager
 def peopled(portal: Installation) -> Iterator[tuple[dict[str, Browser], World]]:
     """Everybody who looks, and Dana's workspace, in which there is some of everything."""
-    people = {name: Browser(portal.url) for name in ("nobody", "newcomer", "beginner", "registrar", "cautious", "dana")}
+    names = ("nobody", "newcomer", "beginner", "registrar", "cautious", "agent", "dana")
+    people = {name: Browser(portal.url) for name in names}
     for name, person in people.items():
-        if name != "nobody":
+        if name not in ("nobody", "agent"):
             person.sign_up(f"{name}.of.pages@example.com")
     people["beginner"].post("/apps/sandbox/use", page="/apps/sandbox")
     with receiving(204) as healthy, receiving(refuse) as failing:
@@ -213,6 +251,7 @@ def peopled(portal: Installation) -> Iterator[tuple[dict[str, Browser], World]]:
         world |= deliveries(people["dana"], world)
         world |= accounts(portal, people)
         world |= bulk(people["dana"], world["webhook-paused"])
+        world |= colleagues(portal, people["dana"], people["agent"])
         give_up(portal, world["delivery-failed"])
         raise_alarm(portal, world["webhook-failing"])
         deface(portal, world["delivery-hostile"])
@@ -295,6 +334,28 @@ def bulk(dana: Browser, webhook: str) -> World:
     answer = dana.post("/deliveries/bulk", form, page=f"/deliveries/bulk?webhook={webhook}")
     until(lambda: "Skipped, and why" in dana.get(answer.url.removeprefix(dana.url)).text, "the bulk ends")
     return {"bulk": answer.url.rpartition("/")[2]}
+
+
+def colleagues(portal: Installation, dana: Browser, agent: Browser) -> World:
+    """An Agent who joined and whose contacts were handed over, and an invitation that is open."""
+    form = {"name": "Ada Okafor", "email": "ada.of.pages@example.com", "password": PASSWORD}
+    agent.post(invite(dana), form)
+    listed = dana.get("/settings/people").text
+    members = {
+        kind: first(rf'href="/settings/people/([0-9a-f-]{{36}})">{name}<', listed)
+        for kind, name in (("member", "Ada Okafor"), ("me", "Dana Whitfield"))
+    }
+    address = f"/settings/people/{members['member']}"
+    dana.post(f"{address}/hand-over", {"to": ""}, page=address)
+    with sqlite3.connect(portal.env["DATABASE_URL"].removeprefix("sqlite:///"), timeout=30) as database:
+        (key,) = database.execute("SELECT id FROM hand_over").fetchone()
+    return members | {"invitation": invite(dana), "hand-over": str(uuid.UUID(key))}
+
+
+def invite(dana: Browser) -> str:
+    """The path of a new link."""
+    answer = dana.post("/settings/people/invite", {"role": "Agent", "email": ""}, page="/settings/people")
+    return first(r'id="link">https?://[^/]+(/invitations/[\w-]+)<', answer.text)
 
 
 def give_up(portal: Installation, delivery: str) -> None:
