@@ -108,6 +108,7 @@ def test_a_form_comes_back_with_what_was_typed(
     email = sign_up(page)
     page.goto("/contacts/new")
     page.get_by_label("First name").fill("Ada")
+    page.get_by_label("Email", exact=True).fill("ada@example.com")
     page.get_by_label("Notes").fill("Ten minutes\nof typing")
     if how == "cookies gone":
         page.context.clear_cookies()
