@@ -12,10 +12,15 @@ from . import audit_log, cli, config, health, jobs, metrics, overview, web
 from .accounts import account_views as account
 from .accounts import cookies, proof_views, security_views
 from .accounts import views as accounts
-from .contacts import payload, present
-from .contacts import views as contacts
+from .contacts import bulk_views as contact_bulk
+from .contacts import contact_views as contacts
+from .contacts import definition_views as definitions
+from .contacts import duplicate_views, list_views, payload, present
+from .contacts import export_views as exports
 from .docs import views as docs
 from .extensions import csrf, db, limiter, login, migrate
+from .importing import views as imports
+from .importing import work as importing
 from .privacy import views as privacy
 from .sandbox import views as sandbox
 from .webhooks import alarms, delivery, publisher, samples, trying
@@ -42,11 +47,34 @@ def create_app(settings: Mapping[str, Any] | None = None) -> Flask:
     app.session_interface = cookies.Cookies()
     web.init_app(app)
     jobs.init_app(app)
+    jobs.keep_ringing(app, jobs.IMPORT, importing.unfinished)
     publisher.init_app(app)
     samples.init_app(app, lambda: payload.sample() | alarms.sample_bodies())
     contacts_of_webhooks.init_app(app, present.SOURCE)
-    features = (overview, accounts, contacts, trying, delivery, bulk, sandbox, docs, health, metrics)
-    for feature in (*features, account, proof_views, security_views, audit_log, privacy):
+    features = (
+        overview,
+        accounts,
+        contacts,
+        definitions,
+        list_views,
+        contact_bulk,
+        duplicate_views,
+        exports,
+        imports,
+        trying,
+        delivery,
+        bulk,
+        sandbox,
+        docs,
+        health,
+        metrics,
+        account,
+        proof_views,
+        security_views,
+        audit_log,
+        privacy,
+    )
+    for feature in features:
         app.register_blueprint(feature.blueprint)
     cli.init_app(app)
     _serve(app)

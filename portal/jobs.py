@@ -25,9 +25,9 @@ from rq.timeouts import TimerDeathPenalty
 QUEUE = "portal"
 DRAIN, BULK = "portal.webhooks.tasks.drain", "portal.webhooks.bulk.work"
 ALARMS, MAIL, PRUNE = "portal.webhooks.alarms.look", "portal.mail.post", "portal.retention.work"
-ALLOWED = {DRAIN, BULK, ALARMS, MAIL, PRUNE}
-UNFINISHED: dict[str, Callable[[], Iterable[uuid.UUID]]] = {}
-"""Work in slices: its function, and who tells the rows that are not done. The sweeper rings for them."""
+CONTACTS, TRASH = "portal.contacts.bulk.work", "portal.contacts.trash.empty"
+IMPORT, ERASE = "portal.importing.work.work", "portal.privacy.erasing.work"
+ALLOWED = {DRAIN, BULK, ALARMS, MAIL, PRUNE, CONTACTS, TRASH, IMPORT, ERASE}
 BELL_SECONDS = 60
 """A bell that nobody answers is forgotten after this long, so that it can ring again."""
 JOB_SECONDS = 120
@@ -40,6 +40,8 @@ WEB_CONNECTION: dict[str, Any] = {"socket_connect_timeout": 0.25, "socket_timeou
 BELL_CONNECTIONS = 3
 IDLE_SECONDS = 1
 """How long an idle worker waits for a job before it looks whether to stop."""
+
+Unfinished = Callable[[], Iterable[uuid.UUID]]
 
 log = logging.getLogger("portal.jobs")
 stopping = threading.Event()
@@ -177,15 +179,21 @@ class ThreadWorker(AppWorker):
         """Nothing to undo."""
 
 
-def in_slices(function: str, unfinished: Callable[[], Iterable[uuid.UUID]]) -> None:
-    """Make a function a job that does a row's work in slices, as `portal.webhooks.bulk.work` does."""
-    ALLOWED.add(function)
-    UNFINISHED[function] = unfinished
-
-
 def init_app(app: Flask) -> None:
     """Give the app its bells."""
     app.extensions["bells"] = Bells(app.config["REDIS_URL"])
+    app.extensions["unfinished"] = {}
+
+
+def keep_ringing(app: Flask, function: str, unfinished: Unfinished) -> None:
+    """Let the sweeper ring for work in slices until it is done: `unfinished` says what the function is still for."""
+    app.extensions["unfinished"][function] = unfinished
+
+
+def unfinished() -> dict[str, Unfinished]:
+    """What the running app's sweeper rings for, by the function that goes on with it."""
+    found: dict[str, Unfinished] = current_app.extensions["unfinished"]
+    return found
 
 
 def bells() -> Bells:

@@ -1,8 +1,10 @@
 """Every route: who may call it, what it names and what is sent to it. A new route needs a row here."""
 
+import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from flask import Flask
 
@@ -27,6 +29,8 @@ class Route:
     """What the id in its address names: a table, or a thing of the world that `tests/world.py` makes."""
     form: Mapping[str, str] = field(default_factory=dict)
     """Fields that it accepts; {id} is the id in the address, {email} that of the person whose world it is."""
+    file: str = ""
+    """What stands in the file that it accepts."""
     changes: bool = False
     public: int = 0
     """The status that those without a session get; 0 where they are asked to log in."""
@@ -38,9 +42,10 @@ class Route:
         rule = next(rule for rule in app.url_map.iter_rules(self.endpoint) if self.method in (rule.methods or ()))
         return re.sub("<.+?>", str(key), rule.rule)
 
-    def filled(self, key: object, email: str = "") -> dict[str, str]:
+    def filled(self, key: object, email: str = "") -> dict[str, Any]:
         """What is sent to it about the thing with that id."""
-        return {name.format(id=key): value.format(id=key, email=email) for name, value in self.form.items()}
+        form = {name.format(id=key): value.format(id=key, email=email) for name, value in self.form.items()}
+        return form | ({"file": (io.BytesIO(self.file.encode()), "people.csv")} if self.file else {})
 
 
 def change(endpoint: str, names: str = "", form: Mapping[str, str] | None = None) -> Route:
@@ -52,6 +57,8 @@ PROOF = {"password": PASSWORD, "code": RECOVERY_CODE}
 ANOTHER = "four words nobody knows"
 SIGNUP = {"workspace": "W", "name": "N", "email": "{id}@example.com", "password": PASSWORD}
 TAG = {"{id}-name": "Changed", "{id}-color": "#123456"}
+
+FIELD = {"name": "Changed", "is_visible": "y"}
 
 ROUTES = [
     Route("account.index"),
@@ -77,17 +84,50 @@ ROUTES = [
     change("bulk.replay", "webhook", {"days": "7"}),
     change("bulk.stop", "bulk"),
     Route("contacts.edit", names="contact"),
+    Route("contacts.group", names="contact"),
     Route("contacts.index"),
     Route("contacts.new"),
+    Route("contacts.picture", names="avatar", public=200),
     Route("contacts.show", names="contact"),
+    Route("contacts.suggest", names="contact"),
     Route("contacts.tags"),
     change("contacts.delete", "contact"),
     change("contacts.delete_tag", "tag"),
     change("contacts.edit", "contact", CONTACT),
+    change("contacts.group", "contact", {"of": "company", "company_name": "Changed", "job_title": ""}),
+    change("contacts.tag", "contact", {"add": "Changed"}),
+    change("contacts.upload", "contact", {"remove": "y"}),
     change("contacts.edit_tag", "tag", TAG),
     change("contacts.new", form=CONTACT),
     change("contacts.tags", form={"new-name": "Changed", "new-color": "#123456"}),
     Route("deliveries.download", changes=True),
+    Route("contact_bulk.ask", "POST", form={"all": "match", "act": "edit"}),
+    Route("contact_bulk.bin_"),
+    Route("contact_bulk.show", names="contact_bulk"),
+    change("contact_bulk.begin", form={"all": "match", "act": "delete"}),
+    change("contact_bulk.restore", form={"id": "{id}"}),
+    change("contact_bulk.stop", "contact_bulk"),
+    change("contact_bulk.undo", "contact_bulk"),
+    Route("contact_list.add_filter"),
+    Route("contact_list.columns"),
+    change("contact_list.columns", form={"add": "city"}),
+    change("contact_list.delete_view", "contact_view"),
+    change("contact_list.save_view", form={"name": "Mine"}),
+    Route("definitions.edit_field", names="custom_field"),
+    Route("definitions.fields"),
+    Route("definitions.new_field"),
+    Route("definitions.words"),
+    change("definitions.delete_field", "custom_field"),
+    change("definitions.delete_word", "list_word"),
+    change("definitions.edit_field", "custom_field", FIELD),
+    change("definitions.move_field", "custom_field", {"steps": "1"}),
+    change("definitions.move_word", "list_word", {"steps": "-1"}),
+    change("definitions.new_field", form={**FIELD, "type": "text"}),
+    change("definitions.rename_word", "list_word", {"{id}-name": "Changed"}),
+    change("definitions.words", form={"kind": "priority", "priority-name": "Changed"}),
+    Route("duplicates.choose"),
+    Route("duplicates.index"),
+    Route("duplicates.merge", "POST"),
     Route("deliveries.index"),
     Route("deliveries.judge", "POST", "delivery", {"signature": "v1,{id}"}),
     Route("deliveries.lab", names="delivery"),
@@ -96,8 +136,20 @@ ROUTES = [
     Route("docs.asyncapi", public=200),
     Route("docs.receiving", public=200),
     Route("docs.schema", names="schema", public=200),
+    Route("exports.ask"),
+    Route("exports.ask", "POST", form={"all": "match"}),
+    Route("exports.download"),
     Route("health.show", public=200),
     Route("metrics.show", public=404),  # no token is set
+    Route("imports.columns", names="contact_import"),
+    Route("imports.refused", names="contact_import"),
+    Route("imports.show", names="contact_import"),
+    Route("imports.upload"),
+    Route("imports.upload", "POST", file="Email\na@example.com\n", changes=True),
+    change("imports.check", "contact_import", {"to-0": "email", "match-0": "email"}),
+    change("imports.read_again", "contact_import", {"is_data": "y"}),
+    change("imports.run", "contact_import"),
+    change("imports.stop", "contact_import"),
     Route("overview.index"),
     change("overview.add_sample"),
     Route("privacy.erase", names="contact"),
@@ -162,16 +214,39 @@ LEAST_ROLE = {
     "contacts.delete_tag": Role.SUPERVISOR,
     "contacts.edit": Role.AGENT,
     "contacts.edit_tag": Role.SUPERVISOR,
+    "contacts.group": Role.AGENT,
     "contacts.index": Role.AGENT,
+    "contacts.suggest": Role.AGENT,
+    "contacts.tag": Role.AGENT,
+    "contacts.upload": Role.AGENT,
     "contacts.new": Role.AGENT,
     "contacts.show": Role.AGENT,
     "contacts.tags": Role.SUPERVISOR,
+    "definitions.delete_field": Role.ADMINISTRATOR,
+    "definitions.delete_word": Role.ADMINISTRATOR,
+    "definitions.edit_field": Role.ADMINISTRATOR,
+    "definitions.fields": Role.ADMINISTRATOR,
+    "definitions.move_field": Role.ADMINISTRATOR,
+    "definitions.move_word": Role.ADMINISTRATOR,
+    "definitions.new_field": Role.ADMINISTRATOR,
+    "definitions.rename_word": Role.ADMINISTRATOR,
+    "definitions.words": Role.ADMINISTRATOR,
     "deliveries.download": Role.SUPERVISOR,
     "deliveries.index": Role.AGENT,
     "deliveries.judge": Role.ADMINISTRATOR,
     "deliveries.lab": Role.ADMINISTRATOR,
     "deliveries.resend": Role.SUPERVISOR,
     "deliveries.show": Role.AGENT,
+    "exports.ask": Role.SUPERVISOR,
+    "exports.download": Role.SUPERVISOR,
+    "imports.check": Role.SUPERVISOR,
+    "imports.columns": Role.SUPERVISOR,
+    "imports.read_again": Role.SUPERVISOR,
+    "imports.refused": Role.SUPERVISOR,
+    "imports.run": Role.SUPERVISOR,
+    "imports.show": Role.SUPERVISOR,
+    "imports.stop": Role.SUPERVISOR,
+    "imports.upload": Role.SUPERVISOR,
     "overview.add_sample": Role.AGENT,
     "overview.index": Role.AGENT,
     "sandbox.fill": Role.ADMINISTRATOR,

@@ -152,7 +152,10 @@ def test_no_page_shows_a_word_or_an_id_of_another_workspace(app: Flask, sign_up:
     dana, sam = sign_up("z~quser_account.name", "z~qworkspace.name"), sign_up("Sam Stranger", "Elsewhere")
     world = plant(dana, "z~q")
     shown = "".join(text for _, text in pages_of(app, dana, world))
-    tables = "attempt audit_entry bulk contact erasure event sandbox_request subject tag user_account webhook workspace"
+    tables = (
+        "attempt audit_entry bulk contact contact_import contact_import_refusal custom_field erasure event list_word"
+        " sandbox_request subject tag user_account webhook workspace"
+    )
     assert sorted(set(re.findall(r"z~q(\w+)\.", shown))) == tables.split()
     ids = [str(key) for kind, key in world.items() if key and kind != "schema"]
     assert sum(key in shown for key in ids) > 5

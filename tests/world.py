@@ -10,7 +10,9 @@ from sqlalchemy import Boolean, Column, Enum, Float, Integer, LargeBinary, Selec
 
 from portal.accounts import passwords
 from portal.accounts.models import Membership, Role, Session, User, Workspace
+from portal.contacts.models import Avatar
 from portal.extensions import Base, UTCDateTime, db, utcnow
+from portal.importing.models import Stage
 from portal.sealing import seal
 from portal.webhooks import signing
 from portal.webhooks.models import EventType, State, Status, Trigger
@@ -35,13 +37,45 @@ SHAPES: dict[str, Callable[[str], Any]] = {
     "attempt.response_headers": lambda word: [["x-b", word]],
     "attempt.status": lambda word: 200,
     "contact.custom_fields": lambda word: {"gone": word},
+    "contact_import.columns": lambda word: [["email", "overwrite"]],
+    "contact_import.counts": lambda word: {"new": 1},
+    "contact_import.delimiter": lambda word: ",",
+    "contact_import.encoding": lambda word: "utf-8",
+    "contact_import.forecast": lambda word: {"new": 1},
+    "contact_import.header_row": lambda word: 0,
+    "contact_import.headers": lambda word: [word],
+    "contact_import.match": lambda word: ["email"],
+    "contact_import.place": lambda word: 0,
+    "contact_import.problem": lambda word: None,
+    "contact_import.samples": lambda word: [[word]],
+    "contact_import.stage": lambda word: Stage.CHECKED,
+    "contact_import.tags": lambda word: [word],
+    "contact_import_chunk.position": lambda word: 0,
+    "contact_import_refusal.cells": lambda word: [word],
+    "custom_field.is_required": lambda word: False,
     "custom_field.length": lambda word: None,
     "custom_field.options": lambda word: [word],
+    "avatar.contact_id": lambda word: uuid.uuid4(),
+    "avatar.data": lambda word: b"a picture",
+    "avatar.kind": lambda word: "image/png",
+    "avatar.token": lambda word: f"{'t' * 36}{next(numbers):07}",
     "bulk.filters": lambda word: {},
     "bulk.finished_at": lambda word: None,
     "bulk.skipped": lambda word: {"newer": 1},
+    "contact_bulk.kind": lambda word: "delete",
+    "contact_bulk.finished_at": lambda word: None,
+    "contact_bulk.chosen": lambda word: [],
+    "contact_bulk.matching": lambda word: [["q", word]],
+    "contact_bulk.change": lambda word: {},
+    "contact_bulk.skipped": lambda word: {"gone": 1},
+    "contact_view.address": lambda word: [["q", word]],
+    "contact_view.columns": lambda word: ["name", "notes"],
+    "trashed_contact.facts": lambda word: {"first_name": word, "id": str(uuid.uuid4())},
+    "trashed_contact.tags": lambda word: [],
+    "trashed_contact.id": lambda word: uuid.uuid4(),
     "bulk.webhooks": lambda word: [],
     "erasure.after_id": lambda word: "",
+    "erasure.skipped": lambda word: {},
     "erasure.finished_at": lambda word: utcnow(),
     "event.erased_at": lambda word: None,
     "delivery.last_failure": lambda word: None,
@@ -56,6 +90,7 @@ SHAPES: dict[str, Callable[[str], Any]] = {
     "reset_link.used_at": lambda word: None,
     "second_factor.last_step": lambda word: 0,
     "second_factor.secret": lambda word: seal("JBSWY3DPEHPK3PXP"),
+    "list_word.is_default": lambda word: False,
     "sandbox_request.headers": lambda word: [["x-c", word]],
     "subject.changes": lambda word: {"firstName": [word, word]},
     "tag.color": lambda word: "#ABCDEF",
@@ -84,6 +119,7 @@ def plant(person: Person, sign: str) -> World:
             made[table.name] = row.get("id")
     made["reset"] = f"{sign}reset_link.token_hash"
     made["member"], made["user_session"] = _colleague(person, sign), _other_browser(person)
+    made["avatar"] = db.session.scalar(select(Avatar.token).where(Avatar.workspace_id == person.workspace_id))
     made["sandbox"] = db.session.get_one(Workspace, person.workspace_id).sandbox_token
     db.session.commit()
     return made

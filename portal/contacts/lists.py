@@ -15,6 +15,7 @@ from sqlalchemy.orm import Mapper
 from ..accounts.models import Workspace
 from ..extensions import db
 from .field_models import ListWord, WordKind
+from .keys import sortable
 from .models import Contact
 from .ordering import close_up, next_position
 
@@ -120,7 +121,8 @@ def delete(word: ListWord, instead: ListWord | None = None) -> None:
 def _rewrite(word: ListWord, name: str) -> None:
     column = getattr(Contact, word.kind.value)
     carrying = update(Contact).where(Contact.workspace_id == word.workspace_id, column == word.name)
-    db.session.execute(carrying.values({column: name}).execution_options(synchronize_session=False))
+    keys = {Contact.stage_key: sortable(name)} if word.kind == WordKind.STAGE else {}
+    db.session.execute(carrying.values({column: name, **keys}).execution_options(synchronize_session=False))
     db.session.expire_all()  # contacts that were read before
 
 

@@ -14,9 +14,11 @@ from ..accounts.models import Membership, User
 from ..extensions import db, is_sqlite, utcnow
 from ..webhooks.batches import News, publish_many
 from ..webhooks.models import EventType
-from . import lists, service, tagging
+from . import avatars, lists, service, tagging, trash
 from .custom_fields import fields_of, merged
 from .field_models import CustomField
+from .keys import keys_of
+from .list_models import TrashedContact
 from .models import Contact, Tag, contact_tag
 from .payload import contact_payload, encoded, written
 
@@ -41,15 +43,7 @@ def create_many(workspace_id: uuid.UUID, rows: Sequence[Mapping[str, Any]], acto
     What is returned is not in the session: read it, and load what you want to change.
     """
     drafts = _drafts(workspace_id, rows)
-    made = _insert(drafts)
-    there = [draft for draft in drafts if draft.id in made]
-    links = [{"contact_id": one.id, "tag_id": tag.id} for one in there for tag in one.tags]
-    if links:
-        db.session.execute(insert(contact_tag), links)
-    names, fields = owner_names(workspace_id, (one.owner for one in there)), fields_of(workspace_id)
-    payloads = [contact_payload(one, names.get(one.owner or ""), fields) for one in there]
-    news = [News(service.about(one, {}), encoded(said)) for one, said in zip(there, payloads, strict=True)]
-    _publish(workspace_id, EventType.CREATED, news, actor)
+    made = _write(workspace_id, drafts, actor)
     return [draft if draft.id in made else None for draft in drafts]
 
 
@@ -71,6 +65,8 @@ def update_many(workspace_id: uuid.UUID, ids: Collection[uuid.UUID], revise: Rev
         after = contact_payload(contact, names.get(contact.owner or ""), fields)
         changes = service.changes_of(before, after)
         is_known = changes.keys().isdisjoint(service.KNOWN_BY)
+        if "avatarUrl" in changes:
+            avatars.settle(contact)
         news.append(News(service.about(contact, changes, is_known), encoded(after)))
         outcome.changed.append(contact.id)
     db.session.flush()
@@ -78,9 +74,12 @@ def update_many(workspace_id: uuid.UUID, ids: Collection[uuid.UUID], revise: Rev
     return outcome
 
 
-def delete_many(workspace_id: uuid.UUID, ids: Collection[uuid.UUID], actor: str) -> Outcome:
-    """Delete contacts; what was sent about them stays in the log."""
+def delete_many(
+    workspace_id: uuid.UUID, ids: Collection[uuid.UUID], actor: str, deletion_id: uuid.UUID | None = None
+) -> Outcome:
+    """Move contacts to the trash; what was sent about them stays in the log."""
     contacts = locked(workspace_id, ids)
+    trash.keep(contacts, actor, deletion_id)
     found = [contact.id for contact in contacts]
     news = [News(service.about(one, {}, is_known=True), encoded(str(one.id))) for one in contacts]
     for contact in contacts:
@@ -88,6 +87,19 @@ def delete_many(workspace_id: uuid.UUID, ids: Collection[uuid.UUID], actor: str)
     db.session.execute(delete(TABLE).where(TABLE.c.id.in_(found)))  # type: ignore[arg-type]
     _publish(workspace_id, EventType.DELETED, news, actor)
     return Outcome(changed=found, gone=missing(ids, contacts))
+
+
+def restore_many(workspace_id: uuid.UUID, ids: Collection[uuid.UUID], actor: str) -> Outcome:
+    """Bring contacts back from the trash as they were, with their ids. `unchanged` are those that stay there, because
+    another contact has their contact ID by now."""
+    trashed = trash.locked(workspace_id, ids)
+    tags = _tags_back(workspace_id, trashed)
+    drafts = [Contact(**trash.facts_of(one), tags=[tags[tag["id"]] for tag in one.tags]) for one in trashed]
+    made = _write(workspace_id, drafts, actor)
+    trash.forget(made)
+    found = [one.id for one in trashed]
+    stay = [key for key in found if key not in made]
+    return Outcome([key for key in found if key in made], stay, list(set(ids) - set(found)))
 
 
 def locked(workspace_id: uuid.UUID, ids: Collection[uuid.UUID]) -> list[Contact]:
@@ -134,6 +146,21 @@ def _draft(row: dict[str, Any], tags: Mapping[str, Tag], fields: Sequence[Custom
     return Contact(**values)
 
 
+def _write(workspace_id: uuid.UUID, drafts: Sequence[Contact], actor: str) -> set[uuid.UUID]:
+    """Write contacts with their tags, and tell of them. Returns the ids of those made: the others' contact IDs are
+    taken."""
+    made = _insert(drafts)
+    there = [draft for draft in drafts if draft.id in made]
+    links = [{"contact_id": one.id, "tag_id": tag.id} for one in there for tag in one.tags]
+    if links:
+        db.session.execute(insert(contact_tag), links)
+    names, fields = owner_names(workspace_id, (one.owner for one in there)), fields_of(workspace_id)
+    payloads = [contact_payload(one, names.get(one.owner or ""), fields) for one in there]
+    news = [News(service.about(one, {}), encoded(said)) for one, said in zip(there, payloads, strict=True)]
+    _publish(workspace_id, EventType.CREATED, news, actor)
+    return made
+
+
 def _insert(drafts: Sequence[Contact]) -> set[uuid.UUID]:
     """Write the rows; the database's unique constraint is the judge of contact IDs. Returns the ids of those made."""
     made: set[uuid.UUID] = set()
@@ -142,6 +169,8 @@ def _insert(drafts: Sequence[Contact]) -> set[uuid.UUID]:
     for _ in range(service.CREATE_TRIES):
         for draft in waiting:
             draft.contact_id = service.made_up_number() if draft.id in made_up else draft.contact_id
+            for name, value in keys_of(draft).items():
+                setattr(draft, name, value)
         if not waiting:
             break
         rows = [{column.name: getattr(draft, column.name) for column in TABLE.columns} for draft in waiting]
@@ -180,6 +209,16 @@ def _tags(workspace_id: uuid.UUID, rows: Collection[Mapping[str, Any]]) -> dict[
     """The tags that the rows name, by their names in one case; unknown ones are made."""
     names = dict.fromkeys(name for row in rows for name in row.get("tags") or ())
     return {tag.name.casefold(): tag for tag in tagging.named(workspace_id, names)} if names else {}
+
+
+def _tags_back(workspace_id: uuid.UUID, trashed: Sequence[TrashedContact]) -> dict[str, Tag]:
+    """The tags that trashed contacts carried, by the ids they had; those deleted since come back by their names."""
+    carried = {tag["id"]: tag["name"] for one in trashed for tag in one.tags}
+    mine = select(Tag).where(Tag.workspace_id == workspace_id, Tag.id.in_([uuid.UUID(key) for key in carried]))
+    there = {str(tag.id): tag for tag in db.session.scalars(mine.with_for_update(read=True, key_share=True))}
+    lost = {key: name for key, name in carried.items() if key not in there}
+    by_name = {tag.name.casefold(): tag for tag in tagging.named(workspace_id, lost.values())} if lost else {}
+    return there | {key: by_name[name.casefold()] for key, name in lost.items()}
 
 
 def _by_name(tags: Mapping[str, Tag], names: Collection[str]) -> list[Tag]:

@@ -1,17 +1,34 @@
 """Contacts and their tags: the 36 facts of the contract's payload, as columns."""
 
+import re
 import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Column, ForeignKey, Index, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    event,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..extensions import Base, utcnow
+from .keys import keys_of
 
 CUSTOM_FIELDS = JSON().with_variant(JSONB(), "postgresql")
 """Of PostgreSQL's two kinds the one that can be searched, compared and changed in place."""
+
+AVATAR_TOKEN = r"/avatars/([A-Za-z0-9_-]{43})"  # noqa: S105 - a pattern
+"""How the path of an uploaded picture ends its address."""
 
 contact_tag = Table(
     "contact_tag",
@@ -34,6 +51,10 @@ class Tag(Base):
     """#RRGGBB, upper case, as in the contract's examples."""
 
 
+SORTED = ("changed_at", "created_time", "name_key", "company_key", "stage_key", "email_key")
+"""What the list can be ordered by; never NULL, which stands on no side of a page's edge."""
+
+
 class Contact(Base):
     """A person that the workspace knows. Text is NULL or "" exactly as the payload shall say it."""
 
@@ -43,7 +64,13 @@ class Contact(Base):
     __tablename__ = "contact"
     __table_args__ = (
         UniqueConstraint("workspace_id", "contact_id"),
-        Index(None, "workspace_id", "changed_at", "id"),
+        Index(None, "workspace_id", "id"),
+        # One for each order of the list ...
+        *(Index(None, "workspace_id", name, "id") for name in SORTED),
+        # ... and one for each filter that may find a few among many.
+        Index(None, "workspace_id", "phone_key", "id"),
+        Index(None, "workspace_id", "owner", "id"),
+        Index(None, "workspace_id", "priority", "id"),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
@@ -85,6 +112,13 @@ class Contact(Base):
     """Values by the id of their field; what is blank is left out."""
     changed_at: Mapped[datetime] = mapped_column(default=utcnow)
     """Created or last updated: what the list sorts by without a function in the index."""
+    name_key: Mapped[str] = mapped_column(String(100), default="")
+    """This and the others below are made by `keys` whenever a contact is written."""
+    company_key: Mapped[str] = mapped_column(String(100), default="")
+    stage_key: Mapped[str] = mapped_column(String(100), default="")
+    email_key: Mapped[str] = mapped_column(String(254), default="")
+    phone_key: Mapped[str] = mapped_column(String(40), default="")
+    search_text: Mapped[str] = mapped_column(Text, default="")
 
     tags: Mapped[list[Tag]] = relationship(secondary=contact_tag, order_by=Tag.name, lazy="selectin")
 
@@ -93,3 +127,32 @@ class Contact(Base):
         """The name people know the contact by: the full name, else e-mail, phone or contact ID."""
         name = " ".join(part for part in (self.first_name, self.last_name) if part)
         return name or self.email or self.phone_number or self.contact_id
+
+    @property
+    def picture(self) -> str:
+        """The path of its uploaded picture; "" when there is none: pictures of other sites are not shown."""
+        found = re.search(AVATAR_TOKEN + r"\Z", self.avatar_url or "")
+        return found[0] if found else ""
+
+
+@event.listens_for(Contact, "before_insert")
+@event.listens_for(Contact, "before_update")
+def _make_keys(_mapper: Any, _connection: Any, contact: Contact) -> None:
+    for name, value in keys_of(contact).items():
+        setattr(contact, name, value)
+
+
+class Avatar(Base):
+    """An uploaded picture of a contact, as it is served to whoever knows its token."""
+
+    __tablename__ = "avatar"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    workspace_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("workspace.id"))
+    contact_id: Mapped[uuid.UUID] = mapped_column(index=True)
+    """No foreign key: it stays while the contact can be restored."""
+    token: Mapped[str] = mapped_column(String(43), unique=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    """Its media type."""
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = mapped_column(default=utcnow)

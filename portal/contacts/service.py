@@ -12,7 +12,7 @@ from ..accounts.models import Membership, User
 from ..extensions import db, utcnow
 from ..webhooks.models import EventType
 from ..webhooks.publisher import About, publish
-from . import lists, tagging
+from . import avatars, lists, tagging, trash
 from .custom_fields import fields_of, merged
 from .models import Contact, Tag
 from .payload import KEYS, body, contact_payload
@@ -26,7 +26,7 @@ MAIN_GROUP = frozenset(
 """What becomes "" and not null when an edit leaves it blank (source: the contract)."""
 CREATE_TRIES = 20
 """Made-up contact IDs are tried until one is free; with a million contacts already each is free in 99.9%."""
-KNOWN_BY = ("firstName", "lastName", "email", "phoneNumber", "contactId")
+KNOWN_BY = ("firstName", "lastName", "email", "phoneNumber", "contactId", "companyName")
 """What people look for a contact by."""
 
 
@@ -74,35 +74,26 @@ def update(workspace_id: uuid.UUID, contact_id: uuid.UUID, values: Mapping[str, 
     contact.tags = tags
     contact.last_updated_time = contact.changed_at = utcnow()
     db.session.flush()
+    if before["avatarUrl"] != contact.avatar_url:
+        avatars.settle(contact)
     after = contact_payload(contact, _owner_name(contact), fields)
     _publish(EventType.UPDATED, contact, [after], changes_of(before, after), actor)
     return True
 
 
 def delete(workspace_id: uuid.UUID, contact_id: uuid.UUID, actor: str) -> Contact:
-    """Delete a contact; what was sent about it stays in the log. Returns what it was. Raises ContactGone."""
+    """Move a contact to the trash; what was sent about it stays in the log. Returns what it was. Raises ContactGone."""
     contact = locked(workspace_id, contact_id)
+    trash.keep([contact], actor)
     db.session.delete(contact)
     db.session.flush()
     _publish(EventType.DELETED, contact, [str(contact.id)], {}, actor)
     return contact
 
 
-def erase(workspace_id: uuid.UUID, contact_id: uuid.UUID, called: str, actor: str) -> None:
-    """Delete a contact that is still there; its last event calls it `called`, and is found by nothing else."""
-    try:
-        contact = locked(workspace_id, contact_id)
-    except ContactGone:
-        return
-    db.session.delete(contact)
-    db.session.flush()
-    event_body = body(EventType.DELETED, [str(contact_id)])
-    publish(workspace_id, EventType.DELETED, event_body, [About(contact_id, "", called)], actor)
-
-
 def about(contact: Contact, changes: dict[str, list[Any]], is_known: bool = False) -> About:
     """The contact as an event's subject; `is_known` when the log finds it by its words already."""
-    now = [contact.first_name, contact.last_name, contact.email, contact.phone_number]
+    now = [contact.first_name, contact.last_name, contact.email, contact.phone_number, contact.company_name]
     before = [changes[key][0] for key in KNOWN_BY if key in changes]
     known_by = [] if is_known else [text for text in (*now, *before) if text]
     return About(contact.id, contact.contact_id, contact.label, changes, known_by)

@@ -1,23 +1,16 @@
 """Erasing a contact for good: at once what is small, the rest by a worker, in slices."""
 
-import time
 import uuid
-from collections.abc import Sequence
 
-from sqlalchemy import select
-
-from .. import jobs
-from ..contacts import service as contacts
-from ..contacts.models import Contact
+from .. import jobs, slices
+from ..contacts import erasing as contacts
 from ..extensions import db, utcnow
-from ..pace import pace
+from ..importing import forgetting as importing
 from ..sandbox import service as sandbox
 from ..webhooks import erasing
 from ..webhooks.erasing import count
 from ..webhooks.publisher import ring_after_commit
 from .models import Erasure
-
-ERASE = "portal.privacy.erasing.work"
 
 
 def begin(workspace_id: uuid.UUID, contact_id: uuid.UUID, actor: str) -> Erasure:
@@ -26,39 +19,27 @@ def begin(workspace_id: uuid.UUID, contact_id: uuid.UUID, actor: str) -> Erasure
     erasure = Erasure(workspace_id=workspace_id, contact_id=contact_id, actor=actor, total=total)
     erasing.forget_words(workspace_id, contact_id)
     sandbox.forget(workspace_id, contact_id)
+    importing.forget(workspace_id, contacts.texts_of(workspace_id, contact_id))
     contacts.erase(workspace_id, contact_id, erasing.ERASED, actor)
     db.session.add(erasure)
     db.session.flush()
-    ring_after_commit(erasure.id, ERASE)
+    ring_after_commit(erasure.id, jobs.ERASE)
     return erasure
 
 
 def label_of(workspace_id: uuid.UUID, contact_id: uuid.UUID) -> str | None:
     """What the contact is called, or was before it was deleted; None when nobody knows it."""
-    mine = Contact.workspace_id == workspace_id, Contact.id == contact_id
-    contact = db.session.scalars(select(Contact).where(*mine)).one_or_none()
-    return contact.label if contact else erasing.last_label(workspace_id, contact_id)
-
-
-def unfinished() -> Sequence[uuid.UUID]:
-    """The erasures that are not done."""
-    return db.session.scalars(select(Erasure.id).where(Erasure.finished_at.is_(None))).all()
+    return contacts.label_of(workspace_id, contact_id) or erasing.last_label(workspace_id, contact_id)
 
 
 def work(erasure_id: str) -> None:
     """Go on with an erasure, and hand over after a while. The RQ job behind its bell."""
-    key, ends = uuid.UUID(erasure_id), time.monotonic() + pace().slice
-    jobs.bells().answered(key)
-    while go_on(key):
-        if time.monotonic() > ends or jobs.stopping.is_set():
-            jobs.bells().ring(key, ERASE)
-            return
+    slices.work(uuid.UUID(erasure_id), jobs.ERASE, go_on)
 
 
 def go_on(key: uuid.UUID) -> bool:
     """Do one slice and commit it; whether there is more for this worker to do: not while another is at it."""
-    query = select(Erasure).where(Erasure.id == key, Erasure.finished_at.is_(None)).with_for_update(skip_locked=True)
-    erasure = db.session.scalars(query, execution_options={"populate_existing": True}).one_or_none()
+    erasure = slices.claim(Erasure, key)
     if erasure:
         _slice(erasure)
     db.session.commit()
@@ -74,6 +55,3 @@ def _slice(erasure: Erasure) -> None:
         erasure.after_id, erasure.done = ids[-1], erasure.done + len(ids)
     else:
         erasure.finished_at = utcnow()
-
-
-jobs.in_slices(ERASE, unfinished)

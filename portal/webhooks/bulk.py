@@ -4,10 +4,9 @@ A slice is a transaction that moves the cursor on the bulk's row along with what
 Each is about one webhook, so that its locks are taken in the order of `seq` and last for a fraction of a second.
 """
 
-import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -15,9 +14,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, SQLColumnExpression, exists, func, literal, select, tuple_
 from sqlalchemy.orm import aliased, defaultload, defer
 
-from .. import jobs
+from .. import jobs, slices
 from ..extensions import UTCDateTime, db, utcnow
-from ..pace import pace
 from . import engine, publisher
 from .filters import Filters
 from .models import CONTACT_EVENTS, MOST_CONTACTS, Delivery, Event, State, Status, Subject, Webhook
@@ -25,9 +23,6 @@ from .worker_models import Bulk, BulkKind
 
 REPLAY_DAYS = (1, 3, 7, 30)
 """How far back a replay can be asked to go."""
-CHUNK = 200
-"""Rows of a slice: done within half a second, so that nobody waits longer for what it locks."""
-
 
 Act = Callable[[Bulk, Webhook], Delivery | Event | None]
 """Does the next rows and returns the last of them."""
@@ -79,37 +74,19 @@ def replay(webhook: Webhook, since: datetime, actor: str) -> Bulk:
     return _begin(bulk, {str(webhook.id): _count(Event, *_past(bulk, webhook))})
 
 
-def stop(bulk: Bulk) -> None:
-    """What is done is done; the rest stays as it is."""
-    db.session.refresh(bulk, with_for_update=True)
-    if not bulk.finished_at:
-        bulk.finished_at, bulk.is_stopped = utcnow(), True
-
-
-def unfinished() -> Sequence[uuid.UUID]:
-    """The bulks that are not done."""
-    return db.session.scalars(select(Bulk.id).where(Bulk.finished_at.is_(None))).all()
-
-
 def work(bulk_id: str) -> None:
     """Go on with a bulk, and hand over after a while. The RQ job behind its bell."""
-    key, ends = uuid.UUID(bulk_id), time.monotonic() + pace().slice
-    jobs.bells().answered(key)
-    while go_on(key):
-        if time.monotonic() > ends or jobs.stopping.is_set():
-            jobs.bells().ring(key, jobs.BULK)
-            return
+    slices.work(uuid.UUID(bulk_id), jobs.BULK, go_on)
 
 
 def go_on(key: uuid.UUID) -> bool:
     """Do one slice; whether there is more for this worker to do: not while another is at it."""
-    query = select(Bulk).where(Bulk.id == key, Bulk.finished_at.is_(None)).with_for_update(skip_locked=True)
-    bulk = db.session.scalars(query, execution_options={"populate_existing": True}).one_or_none()
+    bulk = slices.claim(Bulk, key)
     if bulk and bulk.webhooks:
         _slice(bulk, _lock_webhook(uuid.UUID(bulk.webhooks[0])))
     elif bulk:
         bulk.finished_at = utcnow()
-        _skip(bulk, {Skip.CHANGED: bulk.total - bulk.done - sum(bulk.skipped.values())})
+        bulk.skip({Skip.CHANGED: bulk.left})
     db.session.commit()
     return bulk is not None and bulk.finished_at is None
 
@@ -149,7 +126,7 @@ def _give_up(bulk: Bulk, webhook: Webhook) -> None:
         rest = _count(Event, *_past(bulk, webhook), *_after(bulk, Event))
     else:
         rest = _count(Delivery, *_ended(bulk, webhook), *_after(bulk, Delivery))
-    _skip(bulk, {Skip.DELETED: rest})
+    bulk.skip({Skip.DELETED: rest})
 
 
 def _resend(bulk: Bulk, webhook: Webhook) -> Delivery | None:
@@ -169,7 +146,7 @@ def _hasten(bulk: Bulk, webhook: Webhook) -> None:
         publisher.ring_after_commit(webhook.id)
         bulk.done += count
     else:
-        _skip(bulk, {Skip.HELD: count})
+        bulk.skip({Skip.HELD: count})
 
 
 def _cancel(bulk: Bulk, webhook: Webhook) -> Delivery | None:
@@ -205,7 +182,7 @@ def _send_again(bulk: Bulk, webhook: Webhook, rows: Sequence[Delivery], outdated
         publisher.send_again(chosen)
         publisher.ring_after_commit(webhook.id)
     bulk.done += len(chosen)
-    _skip(bulk, Counter(reason for reason in skips if reason))
+    bulk.skip(Counter(reason for reason in skips if reason))
 
 
 def _reason(delivery: Delivery, outdated: Collection[str], kept: Collection[str], most: int) -> Skip | None:
@@ -218,10 +195,6 @@ def _reason(delivery: Delivery, outdated: Collection[str], kept: Collection[str]
     if delivery.event.id in outdated:
         return Skip.NEWER
     return None if delivery.event.id in kept else Skip.GONE
-
-
-def _skip(bulk: Bulk, counts: Mapping[Skip, int]) -> None:
-    bulk.skipped = dict(Counter(bulk.skipped) + Counter({str(reason): count for reason, count in counts.items()}))
 
 
 def _matching(bulk: Bulk, webhook: Webhook | None = None) -> list[ColumnElement[bool]]:
@@ -263,7 +236,7 @@ def _after(bulk: Bulk, model: type[Event] | type[Delivery]) -> list[ColumnElemen
 
 def _chunk(bulk: Bulk, keys: Select[Any], model: type[Event] | type[Delivery]) -> Sequence[Any]:
     """The keys of the next rows, oldest first."""
-    query = keys.where(*_after(bulk, model)).order_by(model.created_at, model.id).limit(CHUNK)
+    query = keys.where(*_after(bulk, model)).order_by(model.created_at, model.id).limit(slices.CHUNK)
     return db.session.scalars(query).all()
 
 
@@ -291,6 +264,3 @@ def _outdated(event_ids: Sequence[str], webhook: Webhook, since: SQLColumnExpres
     )
     query = select(Subject.event_id).join(Event, Event.id == Subject.event_id)
     return set(db.session.scalars(query.where(Subject.event_id.in_(event_ids), overtaken)))
-
-
-jobs.in_slices(jobs.BULK, unfinished)

@@ -68,7 +68,7 @@ def show(bulk_id: UUID) -> Response | tuple[str, int]:
 def stop(bulk_id: UUID) -> Response:
     """What is done stays done, the rest stays as it is."""
     found = own_or_404(Bulk, bulk_id)
-    bulk.stop(found)
+    found.stop()
     audit.note(person().name, "stopped", found)
     db.session.commit()
     return go(url_for("bulk.show", bulk_id=bulk_id))

@@ -9,7 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from flask import current_app
 from sqlalchemy import delete
 
-from .. import jobs, mail
+from .. import jobs, mail, slices
 from ..extensions import begin_reading, db, db_now
 from ..pace import pace
 from . import engine, outbound, sendable, sentences
@@ -23,7 +23,8 @@ SWEEP_KEY, SWEEP_SECONDS = "sweep", 10
 
 NOBODY = uuid.UUID(int=0)
 ALARMS_KEY, PRUNE_KEY, MINUTE = "alarms", "prune", 60
-"""The look at alarms and at what is too old have one bell each: once a minute, however many workers sweep."""
+TRASH_KEY, HOUR = "trash", 3600
+"""The looks at alarms, at what is too old and at the trash have one bell each, however many workers sweep."""
 
 PATIENCE = 0.5
 """Seconds for which a drain stays when only the throttle holds it back."""
@@ -156,8 +157,8 @@ def tell(letter: Letter, result: Result) -> None:
 
 
 def sweep(name: str, mend: bool = False) -> None:
-    """Ring for every webhook that has something sendable and no drain, for unfinished work in slices and unsent
-    letters, and once a minute for the looks at alarms and at what is too old to keep; beat for `name`.
+    """Ring for every webhook that has something sendable and no drain, for unfinished work and unsent letters, and once
+    in a while for the looks at alarms, at what is too old to keep and at the trash; beat for `name`.
 
     This makes retries happen, and heals whatever bell was lost: an emptied Redis, a killed worker, a failed enqueue.
     To `mend` looks at all that waits for its turn: often enough once in a while.
@@ -170,7 +171,10 @@ def sweep(name: str, mend: bool = False) -> None:
     jobs.bells().ring(NOBODY, jobs.PRUNE, PRUNE_KEY, MINUTE)
     for letter_id in mail.waiting():
         jobs.bells().ring(letter_id, jobs.MAIL, SWEEP_KEY, SWEEP_SECONDS)
-    for function, unfinished in jobs.UNFINISHED.items():
+    jobs.bells().ring(NOBODY, jobs.TRASH, TRASH_KEY, HOUR)
+    for key, job in slices.unfinished():
+        jobs.bells().ring(key, job, SWEEP_KEY, SWEEP_SECONDS)
+    for function, unfinished in jobs.unfinished().items():
         for key in unfinished():
             jobs.bells().ring(key, function, SWEEP_KEY, SWEEP_SECONDS)
     db.session.merge(WorkerBeat(name=name, beaten_at=db_now()))

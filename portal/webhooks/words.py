@@ -75,7 +75,7 @@ def folded(texts: Iterable[str]) -> list[bytes]:
 
 def asked(text: str) -> list[list[bytes]]:
     """What a search asks for: each of the beginnings, or of its alternatives, must begin a word of the contact."""
-    text = _folded(text)
+    text = fold(text)
     if _NUMBER.fullmatch(text) and (digits := _digits(text)):
         backwards = BACKWARDS + digits.lstrip("0")[::-1]
         return [[_cut(digits), _cut(text), _cut(backwards)]]
@@ -111,7 +111,7 @@ def _begins(word: type[SearchWord], beginning: bytes) -> ColumnElement[bool]:
 
 def _words(text: str) -> Iterable[str]:
     """A text's words; an address also as a whole, and what is no more than a number also from its end."""
-    text = _folded(text)
+    text = fold(text)
     if _NUMBER.fullmatch(text) and (digits := _digits(text)):
         yield from (digits, BACKWARDS + digits[::-1], text)
     for chunk in text.split():
@@ -121,7 +121,8 @@ def _words(text: str) -> Iterable[str]:
             yield chunk.partition("@")[2]
 
 
-def _folded(text: str) -> str:
+def fold(text: str) -> str:
+    """The text as it is compared: without case and accents."""
     signs = unicodedata.normalize("NFKD", text)
     return "".join(sign for sign in signs if not unicodedata.combining(sign)).casefold().replace("\x00", "").strip()
 

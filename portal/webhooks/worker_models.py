@@ -1,13 +1,14 @@
 """What workers keep: work on many deliveries with its cursor, and that they live."""
 
-import uuid
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import JSON, ForeignKey, Index, String, text
+from sqlalchemy import JSON, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..extensions import Base, utcnow
+from .. import jobs
+from ..extensions import Base
+from ..slices import Sliced
 
 
 class BulkKind(StrEnum):
@@ -18,9 +19,10 @@ class BulkKind(StrEnum):
     REPLAY = "replay"
 
 
-class Bulk(Base):
+class Bulk(Sliced):
     """Work on many deliveries, done in slices. The row is its cursor: whatever dies, it goes on from there."""
 
+    job = jobs.BULK
     __tablename__ = "bulk"
     __table_args__ = (
         Index(None, "workspace_id", "created_at"),
@@ -28,8 +30,6 @@ class Bulk(Base):
               postgresql_where=text("finished_at IS NULL")),
     )  # fmt: skip
 
-    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
-    workspace_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("workspace.id"))
     kind: Mapped[BulkKind]
     filters: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
     """Which deliveries: the parameters of the log's address."""
@@ -40,16 +40,6 @@ class Bulk(Base):
     after_at: Mapped[datetime | None]
     after_id: Mapped[str | None] = mapped_column(String(40))
     """The last row of the webhook at work that is done."""
-    total: Mapped[int]
-    done: Mapped[int] = mapped_column(default=0)
-    skipped: Mapped[dict[str, int]] = mapped_column(JSON, default=dict)
-    """Skip to how many."""
-    actor: Mapped[str] = mapped_column(String(100))
-    created_at: Mapped[datetime] = mapped_column(default=utcnow)
-    """What came later is not part of it."""
-    finished_at: Mapped[datetime | None]
-    is_stopped: Mapped[bool] = mapped_column(default=False)
-    """Finished by a person before its end."""
 
 
 class WorkerBeat(Base):

@@ -3,6 +3,7 @@
 import json
 import re
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -82,6 +83,29 @@ def paste(page: Page) -> None:
     page.locator("#verdict .note").wait_for()
 
 
+def spoil(page: Page) -> None:
+    """Type what is no address."""
+    page.get_by_label("Email", exact=True).fill("no address")
+    page.locator("#group-contact").get_by_role("button", name="Save").click()
+    page.locator(REFUSED).first.wait_for()
+
+
+def meet(page: Page) -> None:
+    """Save what another tab has changed meanwhile."""
+    page.get_by_label("City").fill("Nice")
+    page.get_by_label("Street").fill(
+        "Promenade des Anglais 1, where there is much to be said about the sea " + "x" * 40
+    )
+    other = page.context.new_page()
+    other.goto(page.url)
+    other.get_by_label("City").fill(f"Lyon {time.monotonic()}")
+    other.locator("#group-address").get_by_role("button", name="Save").click()
+    other.locator("#group-address dl").wait_for()
+    other.close()
+    page.locator("#group-address").get_by_role("button", name="Save").click()
+    page.locator(".clash").first.wait_for()
+
+
 STATES = [
     State("log in", "accounts.log_in", "/login", "nobody"),
     State("log in, refused", "accounts.log_in", "/login", "nobody", press("Log in", "[aria-invalid=true]")),
@@ -94,6 +118,7 @@ STATES = [
     State("no webhooks", "webhooks.index", "/apps/webhooks", "newcomer"),
     State("no deliveries", "deliveries.index", "/deliveries", "newcomer"),
     State("sandbox, unused", "sandbox.show", "/apps/sandbox", "newcomer"),
+    State("no custom fields", "definitions.fields", "/settings/fields", "newcomer"),
     State("no tags", "contacts.tags", "/settings/tags", "newcomer"),
     State("first steps, one done", "overview.index", "/", "beginner"),
     State("sandbox, waiting", "sandbox.show", "/apps/sandbox", "beginner"),
@@ -102,6 +127,10 @@ STATES = [
     State("contacts, no match", "contacts.index", "/contacts?q=nobody+of+that+name"),
     State("contact", "contacts.show", "/contacts/{contact}"),
     State("contact, delete?", "contacts.show", "/contacts/{contact}", act=press("Delete", QUESTION)),
+    State("contact, a group", "contacts.group", "/contacts/{contact}/group?of=own"),
+    State("contact, a group refused", "contacts.group", "/contacts/{contact}/group?of=contact", act=spoil),
+    State("contact, two people", "contacts.group", "/contacts/{contact}/group?of=address", act=meet),
+    State("contact, picture?", "contacts.show", "/contacts/{contact}", act=press("Add picture", QUESTION)),
     State("new contact", "contacts.new", "/contacts/new"),
     State("new contact, refused", "contacts.new", "/contacts/new", act=press("Save", REFUSED)),
     State("edit contact", "contacts.edit", "/contacts/{contact}/edit"),
@@ -147,6 +176,13 @@ STATES = [
     ),
     State("erased", "privacy.show", "/contacts/erasures/{erasure}"),
     State("settings", "accounts.settings", "/settings"),
+    State("custom fields", "definitions.fields", "/settings/fields"),
+    State("new field, refused", "definitions.new_field", "/settings/fields/new", act=press("Save", REFUSED)),
+    State("edit field", "definitions.edit_field", "/settings/fields/{field}"),
+    State("edit field, delete?", "definitions.edit_field", "/settings/fields/{field}", act=press("Delete", QUESTION)),
+    State("lists", "definitions.words", "/settings/lists"),
+    State("lists, refused", "definitions.words", "/settings/lists", act=press("Add priority", REFUSED)),
+    State("lists, delete?", "definitions.words", "/settings/lists", act=press("Delete Contact", QUESTION)),
     State("tags", "contacts.tags", "/settings/tags"),
     State("tags, refused", "contacts.tags", "/settings/tags", act=press("Add tag", REFUSED)),
     State("how to receive", "docs.receiving", "/docs/receiving"),
@@ -163,6 +199,7 @@ def peopled(portal: Installation) -> Iterator[tuple[dict[str, Browser], World]]:
     people["beginner"].post("/apps/sandbox/use", page="/apps/sandbox")
     with receiving(204) as healthy, receiving(refuse) as failing:
         world = webhooks(people["dana"], {"healthy": healthy.url, "failing": failing.url + LONG_PATH})
+        world |= fields(people["dana"])
         world |= contacts(people["dana"])
         until(lambda: "Failing" in people["dana"].get("/apps/webhooks").text, "the breaker opens")
         world |= deliveries(people["dana"], world)
@@ -190,6 +227,15 @@ def webhooks(dana: Browser, urls: dict[str, str]) -> World:
     dana.post("/apps/sandbox/use", page="/apps/sandbox")
     dana.post("/apps/sandbox/mode", {"mode": "error"}, page="/apps/sandbox")
     return world
+
+
+def fields(dana: Browser) -> World:
+    """One of each kind of input."""
+    kinds = ("text", "longText", "number", "date", "dateTime", "choice", "choices", "checkbox")
+    for kind in kinds:
+        form = {"name": f"A {kind} of the contract year", "type": kind, "is_visible": "y", "help": "As it is agreed."}
+        dana.post("/settings/fields/new", {**form, "option_lines": "Gold\nSilver\nBronze"})
+    return {"field": first(r'href="/settings/fields/([0-9a-f-]{36})"', dana.get("/settings/fields").text)}
 
 
 def contacts(dana: Browser) -> World:

@@ -23,7 +23,8 @@ PAGE_BYTES, FRAGMENT_BYTES = 150 * 1024, 15 * 1024
 WIDE, PHONE, HEIGHT = 1280, 390, 900
 OTHER_WIDTHS = (360, 768, 1920)
 NO_PAGES = {"static", "health.show", "docs.schema", "docs.asyncapi", "sandbox.receive", "webhooks.test_result",
-            "webhooks.charts", "deliveries.download", "audit.download", "privacy.export"}  # fmt: skip
+            "webhooks.charts", "deliveries.download", "contacts.picture", "contacts.suggest", "audit.download",
+            "privacy.export"}  # fmt: skip
 """What answers a GET with something else than a page of its own."""
 REFUSALS = (400, 403, 404, 413, 429, 500)
 FACTS = """() => ({

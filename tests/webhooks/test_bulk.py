@@ -9,7 +9,7 @@ from threading import Thread
 import pytest
 from flask import Flask
 
-from portal import jobs
+from portal import jobs, slices
 from portal.extensions import db, is_sqlite, utcnow
 from portal.webhooks import bulk, engine, publisher, sendable, tasks
 from portal.webhooks.filters import Filters
@@ -29,7 +29,7 @@ def webhook(app: Flask) -> Webhook:
 
 @pytest.fixture(autouse=True)
 def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bulk, "CHUNK", 2)
+    monkeypatch.setattr(slices, "CHUNK", 2)
 
 
 def end(events: Sequence[Event], webhook: Webhook, status: Status = Status.FAILED) -> None:
@@ -308,7 +308,7 @@ def test_it_can_be_stopped(webhook: Webhook) -> None:
     events = failed(webhook, *(uuid.uuid4() for _ in range(5)))
     key = begun(webhook, BulkKind.RESEND)
     bulk.go_on(key)
-    bulk.stop(db.session.get_one(Bulk, key))
+    db.session.get_one(Bulk, key).stop()
     db.session.commit()
     assert not bulk.go_on(key)
     stopped = db.session.get_one(Bulk, key)

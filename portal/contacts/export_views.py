@@ -1,0 +1,52 @@
+"""The export of contacts: which columns, and the file."""
+
+from flask import Blueprint, request, stream_with_context
+from werkzeug.wrappers import Response
+
+from ..accounts.permissions import Permission, allowed
+from ..accounts.service import own, workspace
+from ..extensions import utcnow
+from ..web import page
+from ..webhooks.export import CsvResponse
+from . import export, sheet
+from .bulk_views import NOBODY_CHOSEN
+from .known import columns_of
+from .list_views import show_list
+from .listing import Asked
+from .models import Contact
+from .selection import Selection
+
+blueprint = Blueprint("exports", __name__)
+
+
+@blueprint.route("/contacts/export", methods=["GET", "POST"])
+@allowed(Permission.EXPORT)
+def ask() -> Response:
+    """Which columns the file shall have, and how many contacts: by the list's address all that match, by its form
+    those that are selected."""
+    chosen = _chosen() if request.method == "GET" else Selection.of(request.form, columns_of(workspace().id))
+    if chosen.is_empty:
+        return show_list(NOBODY_CHOSEN)
+    return page(
+        "contacts/export.html",
+        chosen=chosen, asked=chosen.asked, count=chosen.count(own(Contact)),
+        columns=sheet.columns(workspace().id), others=sheet.kept_by_portal(),
+    )  # fmt: skip
+
+
+@blueprint.get("/contacts.csv")
+@allowed(Permission.EXPORT)
+def download() -> Response:
+    """All contacts that match or are chosen, with the columns that are, or with all that can be imported again."""
+    known = sheet.columns(workspace().id)
+    wanted = set(request.args.getlist("column")) or {column.key for column in known}
+    columns = [column for column in [*known, *sheet.kept_by_portal()] if column.key in wanted]
+    rows = export.lines(_chosen().of_them(own(Contact)), columns)
+    name = f"contacts-{utcnow():%Y-%m-%d}.csv"
+    return CsvResponse(stream_with_context(rows), headers={"Content-Disposition": f"attachment; filename={name}"})
+
+
+def _chosen() -> Selection:
+    """Of an address: those whose ids it names, else all that match."""
+    known = columns_of(workspace().id)
+    return Selection.of(request.args, known) if "id" in request.args else Selection(Asked.of(request.args, known), None)

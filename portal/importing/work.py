@@ -1,0 +1,172 @@
+"""The dry run and the run, in slices: each is a transaction that moves the cursor on the import's row along with what
+it did. Each row is done once, whatever dies, and others who save wait for a fraction of a second at most."""
+
+import time
+import uuid
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from sqlalchemy import delete, insert, select
+
+from .. import jobs
+from ..contacts import many
+from ..extensions import begin_reading, db, is_sqlite, utcnow
+from ..pace import pace
+from ..webhooks.publisher import ring_after_commit
+from . import storing
+from .matching import TAKEN, Known
+from .models import Import, ImportRefusal, Stage
+from .planning import Plan, Planner
+from .reading import Record, Unreadable
+
+MOST_ROWS = 199_999
+SLICE_SECONDS, ON_SQLITE = 0.25, 0.06
+"""What a slice shall take: the next one has as many rows as that allows. SQLite lets only one write at a time."""
+FIRST_SLICE, LARGEST_SLICE = 50, 1000
+BREATH = 0.01
+"""Between two slices, so that those who wait for SQLite's one write lock get it."""
+
+
+@dataclass(slots=True)
+class Slice:
+    """Rows that follow each other, and where they begin."""
+
+    stage: Stage
+    place: int
+    rows: Sequence[Record]
+    problem: str = ""
+    decided: tuple[Plan, Known] | None = None
+    """What the dry run makes of them."""
+
+
+def unfinished() -> list[uuid.UUID]:
+    """The imports that workers have something to do for."""
+    return list(db.session.scalars(select(Import.id).where(Import.stage.in_([Stage.CHECKING, Stage.RUNNING]))))
+
+
+def work(import_id: str) -> None:
+    """Go on with an import, and hand over after a while. The RQ job behind its bell."""
+    key, ends, rows = uuid.UUID(import_id), time.monotonic() + pace().slice, FIRST_SLICE
+    wanted = ON_SQLITE if is_sqlite() else SLICE_SECONDS
+    jobs.bells().answered(key)
+    while True:
+        begun = time.monotonic()
+        if not go_on(key, rows):
+            return
+        now = time.monotonic()
+        rows = max(FIRST_SLICE, min(LARGEST_SLICE, int(rows * min(2, wanted / (now - begun)))))
+        if now > ends or jobs.stopping.is_set():
+            jobs.bells().ring(key, jobs.IMPORT)
+            return
+        time.sleep(BREATH)
+
+
+def go_on(key: uuid.UUID, most: int = LARGEST_SLICE) -> bool:
+    """Do one slice; whether there is more for this worker to do: not while another is at it."""
+    begin_reading()
+    made = db.session.get(Import, key, populate_existing=True)
+    coming = _next(made, most) if made and made.stage.is_work else None
+    db.session.rollback()
+    db.session.expunge_all()
+    if coming is None:
+        return False
+    query = select(Import).where(Import.id == key).with_for_update(skip_locked=True)
+    made = db.session.scalars(query).one_or_none()
+    if made is None or (made.stage, made.place) != (coming.stage, coming.place):
+        db.session.rollback()
+        return False
+    _do(made, coming, most)
+    more = made.stage.is_work
+    db.session.commit()
+    db.session.expunge_all()  # nothing of a slice is kept for the next one
+    return more
+
+
+def begin(made: Import, stage: Stage) -> None:
+    """Let workers begin at the first row, after the commit."""
+    made.stage, made.place, made.row, made.counts, made.problem = stage, 0, 0, {}, None
+    db.session.execute(delete(ImportRefusal).where(ImportRefusal.import_id == made.id))
+    if stage == Stage.CHECKING:
+        made.forecast = None
+        storing.forget_keys(made)
+    ring_after_commit(made.id, jobs.IMPORT)
+
+
+def stop(made: Import) -> None:
+    """What is done is done; the file is taken away."""
+    db.session.refresh(made, with_for_update=True)
+    if not made.stage.is_over:
+        made.stage, made.finished_at = Stage.STOPPED, utcnow()
+        storing.forget(made)
+
+
+def _next(made: Import, most: int) -> Slice:
+    """Read the rows behind the cursor. The dry run, which changes nobody, is decided here, while nothing is locked."""
+    try:
+        rows = list(islice(storing.rows(made), most))
+    except Unreadable as problem:
+        return Slice(made.stage, made.place, [], str(problem))
+    coming = Slice(made.stage, made.place, rows)
+    if made.stage == Stage.CHECKING and (data := _data(made, rows)):
+        coming.decided = Planner(made).plan(data, locks=False)
+    return coming
+
+
+def _do(made: Import, coming: Slice, most: int) -> None:
+    """Write down what the slice does, and move the cursor; without more rows this stage is over."""
+    if coming.problem:
+        _refuse(made, coming.problem)
+        return
+    if coming.decided:
+        plan, known = coming.decided
+        known.write()
+        _count(made, plan)
+    elif made.stage == Stage.RUNNING and (data := _data(made, coming.rows)):
+        plan, _ = Planner(made).plan(data, locks=True)
+        _change(made, plan)
+        _count(made, plan)
+    if coming.rows:
+        made.place, made.row = coming.rows[-1].end, coming.rows[-1].row
+    if sum(made.counts.values()) > MOST_ROWS:
+        _refuse(made, f"The file has more than {MOST_ROWS:,} rows. Split it into several.")
+    elif len(coming.rows) < most:
+        _end(made)
+
+
+def _data(made: Import, rows: Sequence[Record]) -> list[Record]:
+    """Rows that say something, without the one that names the columns."""
+    return [row for row in rows if row.row > made.header_row and not row.is_blank]
+
+
+def _change(made: Import, plan: Plan) -> None:
+    """Write it to the contacts; what others did to them in the same moment is told like any other refusal."""
+    values = {key: wanted for _, key, wanted in plan.change}
+    if values:
+        many.update_many(made.workspace_id, list(values), lambda contact: values[contact.id], made.actor)
+    if plan.create:
+        there = many.create_many(made.workspace_id, [wanted for _, wanted in plan.create], made.actor)
+        taken = [row for (row, _), contact in zip(plan.create, there, strict=True) if contact is None]
+        plan.create = [one for one in plan.create if one[0] not in taken]
+        plan.refused += [(row, TAKEN) for row in taken]
+
+
+def _count(made: Import, plan: Plan) -> None:
+    made.counts = dict(Counter(made.counts) + Counter(plan.counts))
+    rows = [{"import_id": made.id, "row": row.row, "reason": why, "cells": row.cells} for row, why in plan.refused]
+    if rows:
+        db.session.execute(insert(ImportRefusal), rows)
+
+
+def _refuse(made: Import, problem: str) -> None:
+    """Nothing of the file can be imported. A run never comes here: its dry run did."""
+    made.problem, made.stage, made.forecast = problem, Stage.CHECKED, made.counts
+
+
+def _end(made: Import) -> None:
+    if made.stage == Stage.CHECKING:
+        made.stage, made.forecast = Stage.CHECKED, made.counts
+    else:
+        made.stage, made.finished_at = Stage.DONE, utcnow()
+        storing.forget(made)

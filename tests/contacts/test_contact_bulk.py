@@ -1,0 +1,199 @@
+"""Edit, delete and restore many contacts: asked first, in slices that are done once, with what was skipped and why."""
+
+import re
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from portal import jobs, slices
+from portal.contacts import bulk, many, service, trash
+from portal.contacts.list_models import ContactBulk, TrashedContact
+from portal.contacts.models import Contact, Tag
+from portal.extensions import db, utcnow
+from portal.webhooks import tasks
+from portal.webhooks.models import Event
+from tests.webhooks.making import make_webhook
+
+Events = Callable[[uuid.UUID], list[Event]]
+LEADS = {"all": "match", "f": "lead_stage.is.Lead", "act": "edit"}
+
+
+@pytest.fixture(autouse=True)
+def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slices, "CHUNK", 2)
+
+
+@pytest.fixture
+def leads(dana: Any, stranger: Any) -> list[uuid.UUID]:
+    """Five leads of whom one has the tag already, a customer, and a lead of somebody else's."""
+    rows = [{"first_name": f"Lead {i}", "lead_stage": "Lead", "tags": ["Old", *(["New"] if i == 2 else [])]}
+            for i in range(5)]  # fmt: skip
+    made = many.create_many(dana.workspace_id, [*rows, {"first_name": "C", "lead_stage": "Customer"}], "Dana")
+    many.create_many(stranger.workspace_id, rows[:1], "Sam")
+    make_webhook(dana.workspace_id, "https://one.example/in")
+    make_webhook(dana.workspace_id, "https://many.example/in", contacts_per_request=100)
+    db.session.commit()
+    return sorted(one.id for one in made[:5] if one)
+
+
+def begun(client: Any, **form: Any) -> uuid.UUID:
+    answer = client.post("/contacts/bulk", data=form)
+    assert answer.status_code == 303, answer.text
+    return uuid.UUID(answer.location.rpartition("/")[2])
+
+
+def finish(key: uuid.UUID) -> ContactBulk:
+    while bulk.go_on(key):
+        pass
+    return db.session.get_one(ContactBulk, key)
+
+
+def test_the_question_says_how_many_and_what_goes_where_before_anything_happens(
+    dana: Any, leads: list[uuid.UUID], events: Events
+) -> None:
+    before = len(events(dana.workspace_id))
+    page = re.sub(r"<[^>]+>|\s+", " ", dana.client.post("/contacts/bulk/ask", data=LEADS).text)
+    assert "Change 5 contacts" in page
+    assert re.search(r"one\.example/in +1 contact +5 ", page)
+    assert re.search(r"many\.example/in +up to 100 contacts +about 1 ", page)
+    one = dana.client.post("/contacts/bulk/ask", data={"id": str(leads[0]), "act": "delete"}).text
+    assert "Delete 1 contact?" in one
+    assert len(events(dana.workspace_id)) == before
+
+
+@pytest.mark.parametrize("address", ["/contacts/bulk/ask", "/contacts/bulk"])
+def test_nothing_selected_never_means_everything(
+    dana: Any, stranger: Any, leads: list[uuid.UUID], address: str
+) -> None:
+    for form in ({}, {"id": ""}, {"id": "x"}, {"all": "yes"}, {"f": "lead_stage.is.Lead"}):
+        answer = dana.client.post(address, data={"act": "delete", **form})
+        assert (answer.status_code, "Nothing is selected." in answer.text) == (422, True), form
+    assert db.session.query(ContactBulk).count() == 0
+    key = begun(stranger.client, act="delete", id=[str(key) for key in leads])
+    assert finish(key).done == 0
+    assert db.session.query(Contact).count() == 7
+
+
+def test_all_that_match_are_changed_and_a_kill_in_the_middle_changes_nothing_of_that(
+    dana: Any, leads: list[uuid.UUID], events: Events, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it is on its way those that it changed stop matching, and one is deleted."""
+    key = begun(dana.client, **LEADS, lead_stage="Customer", add_tags="new, Spring", remove_tags="OLD", owner="-")
+    assert bulk.go_on(key)
+    with monkeypatch.context() as patch:
+        patch.setattr(many, "publish_many", fail)
+        with pytest.raises(ConnectionError):
+            bulk.go_on(key)
+    db.session.rollback()
+    service.delete(dana.workspace_id, leads[4], "Jon")
+    db.session.commit()
+    before = len(events(dana.workspace_id))
+    done = finish(key)
+    assert (done.total, done.done, done.skipped) == (5, 4, {"gone": 1})
+    contacts = db.session.scalars(select(Contact).where(Contact.id.in_(leads))).all()
+    assert {(one.lead_stage, ",".join(tag.name for tag in one.tags)) for one in contacts} == {
+        ("Customer", "New,Spring")
+    }
+    told = [str(one.contact_id) for event in events(dana.workspace_id)[before:] for one in event.subjects]
+    assert sorted(told) == sorted(str(key) for key in leads[2:4] for _ in range(2)), "each once for each webhook"
+
+
+def fail(*_: Any) -> None:
+    raise ConnectionError
+
+
+def test_what_says_it_already_is_skipped_and_nothing_is_sent_about_it(
+    dana: Any, leads: list[uuid.UUID], events: Events
+) -> None:
+    before = len(events(dana.workspace_id))
+    done = finish(begun(dana.client, **LEADS, add_tags="NEW"))
+    assert (done.done, done.skipped) == (4, {"same": 1})
+    assert sum(event.takes_from == 1 for event in events(dana.workspace_id)[before:]) == 4
+    page = dana.client.get(f"/contacts/bulk/{done.id}").text
+    assert "They said all of this already" in page
+    assert set(db.session.scalars(select(Tag.name).where(Tag.workspace_id == dana.workspace_id))) == {"Old", "New"}
+
+
+def test_an_edit_that_changes_nothing_or_the_impossible_is_told_at_its_field(dana: Any, leads: list[uuid.UUID]) -> None:
+    cases = {"lead_stage": "Emperor", "owner": str(uuid.uuid4()), "add_tags": "x" * 51, "subscribe_sms": "maybe"}
+    for name, value in cases.items():
+        refused = dana.client.post("/contacts/bulk", data={**LEADS, name: value})
+        assert (refused.status_code, 'aria-invalid="true"' in refused.text) == (422, True), name
+        assert "lead_stage.is.Lead" in refused.text, "the selection is not lost"
+    assert "Choose at least one thing to change." in dana.client.post("/contacts/bulk", data=LEADS).text
+    assert db.session.query(ContactBulk).count() == 0
+
+
+def test_what_is_deleted_can_be_restored_at_once_with_its_ids_and_exactly_as_it_was(
+    dana: Any, leads: list[uuid.UUID], events: Events
+) -> None:
+    service.update(dana.workspace_id, leads[0], {"city": "Rome", "notes": "x"}, "Dana")
+    service.update(dana.workspace_id, leads[0], {"city": "", "company_name": None}, "Dana")
+    db.session.commit()
+    before = facts(leads)
+    done = finish(begun(dana.client, **{**LEADS, "act": "delete"}))
+    assert (done.done, db.session.query(Contact).count()) == (5, 2)
+    assert "Restore 5" in dana.client.get(f"/contacts/bulk/{done.id}").text
+    dana.client.post(f"/settings/tags/{db.session.scalars(select(Tag.id).where(Tag.name == 'Old')).first()}/delete")
+    many.create_many(dana.workspace_id, [{"contact_id": before[leads[1]]["contact_id"]}], "Jon")
+    db.session.commit()
+    address = dana.client.post(f"/contacts/bulk/{done.id}/undo").location
+    back = finish(uuid.UUID(address.rpartition("/")[2]))
+    assert (back.done, back.skipped) == (4, {"taken": 1})
+    assert facts(leads) == {key: said for key, said in before.items() if key != leads[1]}
+    assert {event.type for event in events(dana.workspace_id)[-4:]} == {"ContactCreated"}
+    assert db.session.scalars(select(TrashedContact.id)).all() == [leads[1]]
+
+
+def facts(ids: list[uuid.UUID]) -> dict[uuid.UUID, dict[str, Any]]:
+    """Every column of these contacts, and the names of their tags."""
+    db.session.rollback()
+    contacts = db.session.scalars(select(Contact).where(Contact.id.in_(ids)).execution_options(populate_existing=True))
+    columns = [column.name for column in Contact.__table__.columns]
+    return {one.id: {**{name: getattr(one, name) for name in columns}, "tags": [tag.name for tag in one.tags]}
+            for one in contacts}  # fmt: skip
+
+
+def test_the_trash_gives_back_what_is_ticked_and_is_emptied_after_30_days(
+    dana: Any, stranger: Any, leads: list[uuid.UUID]
+) -> None:
+    dana.client.post(f"/contacts/{leads[0]}/delete")
+    dana.client.post(f"/contacts/{leads[1]}/delete")
+    assert dana.client.get(f"/contacts/{leads[0]}").status_code == 404
+    page = dana.client.get("/contacts/trash").text
+    assert page.count('name="id"') == 2
+    assert dana.client.post("/contacts/trash").status_code == 422
+    stranger.client.post("/contacts/trash", data={"id": str(leads[0])})
+    assert db.session.get(Contact, leads[0]) is None
+    db.session.rollback()
+    assert dana.client.post("/contacts/trash", data={"id": str(leads[0])}).status_code == 303
+    assert dana.client.get(f"/contacts/{leads[0]}").status_code == 200
+    old = update(TrashedContact).values(deleted_at=utcnow() - trash.KEPT - timedelta(minutes=1))
+    db.session.execute(old)
+    db.session.commit()
+    assert "The trash is empty" in dana.client.get("/contacts/trash").text, "whether or not it was emptied already"
+    dana.client.post("/contacts/trash", data={"id": str(leads[1])})
+    assert db.session.get(Contact, leads[1]) is None
+    tasks.sweep("tests")
+    assert jobs.TRASH in {job.func_name for job in jobs.bells().queue.jobs}
+    trash.empty()
+    assert db.session.query(TrashedContact).count() == 0
+
+
+def test_the_sweeper_rings_for_work_that_was_left_and_stop_leaves_the_rest(dana: Any, leads: list[uuid.UUID]) -> None:
+    key = begun(dana.client, **LEADS, priority="High")
+    jobs.bells().redis.flushall()
+    tasks.sweep("tests")
+    assert (jobs.CONTACTS, str(key)) in [(job.func_name, job.args[0]) for job in jobs.bells().queue.jobs]
+    assert bulk.go_on(key)
+    assert dana.client.post(f"/contacts/bulk/{key}/stop").status_code == 303
+    assert not bulk.go_on(key)
+    db.session.rollback()
+    stopped = db.session.get_one(ContactBulk, key)
+    assert (stopped.is_stopped, stopped.done, stopped.left) == (True, 2, 3)
+    assert "3</b> left" not in dana.client.get(f"/contacts/bulk/{key}").text
+    assert "3 left as they were" in dana.client.get(f"/contacts/bulk/{key}").text
