@@ -207,8 +207,6 @@ ROUTES = [
 ]
 
 LEAST_ROLE = {
-    "audit.download": Role.ADMINISTRATOR,
-    "audit.index": Role.ADMINISTRATOR,
     "account.end_other_sessions": Role.AGENT,
     "account.end_session": Role.AGENT,
     "account.index": Role.AGENT,

@@ -91,20 +91,6 @@ def delete(workspace_id: uuid.UUID, contact_id: uuid.UUID, actor: str) -> Contac
     return contact
 
 
-def erase(workspace_id: uuid.UUID, contact_id: uuid.UUID, called: str, actor: str) -> None:
-    """Delete a contact for good, from the trash too; its last event calls it `called` and is found by nothing else."""
-    trash.forget([contact_id])
-    avatars.forget([contact_id])
-    try:
-        contact = locked(workspace_id, contact_id)
-    except ContactGone:
-        return
-    db.session.delete(contact)
-    db.session.flush()
-    event_body = body(EventType.DELETED, [str(contact_id)])
-    publish(workspace_id, EventType.DELETED, event_body, [About(contact_id, "", called)], actor)
-
-
 def about(contact: Contact, changes: dict[str, list[Any]], is_known: bool = False) -> About:
     """The contact as an event's subject; `is_known` when the log finds it by its words already."""
     now = [contact.first_name, contact.last_name, contact.email, contact.phone_number, contact.company_name]

@@ -2,12 +2,10 @@
 
 import uuid
 
-from sqlalchemy import select
-
 from .. import slices
-from ..contacts import service as contacts
-from ..contacts.models import Contact
+from ..contacts import erasing as contacts
 from ..extensions import db, utcnow
+from ..importing import forgetting as importing
 from ..sandbox import service as sandbox
 from ..webhooks import erasing
 from ..webhooks.erasing import count
@@ -21,6 +19,7 @@ def begin(workspace_id: uuid.UUID, contact_id: uuid.UUID, actor: str) -> Erasure
     erasure = Erasure(workspace_id=workspace_id, contact_id=contact_id, actor=actor, total=total)
     erasing.forget_words(workspace_id, contact_id)
     sandbox.forget(workspace_id, contact_id)
+    importing.forget(workspace_id, contacts.texts_of(workspace_id, contact_id))
     contacts.erase(workspace_id, contact_id, erasing.ERASED, actor)
     db.session.add(erasure)
     db.session.flush()
@@ -30,9 +29,7 @@ def begin(workspace_id: uuid.UUID, contact_id: uuid.UUID, actor: str) -> Erasure
 
 def label_of(workspace_id: uuid.UUID, contact_id: uuid.UUID) -> str | None:
     """What the contact is called, or was before it was deleted; None when nobody knows it."""
-    mine = Contact.workspace_id == workspace_id, Contact.id == contact_id
-    contact = db.session.scalars(select(Contact).where(*mine)).one_or_none()
-    return contact.label if contact else erasing.last_label(workspace_id, contact_id)
+    return contacts.label_of(workspace_id, contact_id) or erasing.last_label(workspace_id, contact_id)
 
 
 def work(erasure_id: str) -> None:
