@@ -4,6 +4,7 @@ from typing import Any, Self
 
 from flask import current_app
 from wtforms import BooleanField, SelectField
+from wtforms.fields import SelectChoice
 from wtforms.validators import ValidationError
 
 from ..fields import Form, long_text, text
@@ -13,6 +14,7 @@ from .outbound import HeadersRefused, UrlRefused, check_url, parse_headers
 from .throttle import MOST, SECOND, UNITS
 
 URL_HINT = "Starts with http:// or https://. It should answer 2xx within 15 s."
+CHOICES = [SelectChoice(seconds, unit) for seconds, unit in UNITS.items()]
 URL_WARNING = "http:// sends contacts unencrypted. Use https:// if the receiver has it."
 MAX_URL, MAX_HEADER_TEXT = 100_000, 90_000
 """No rules, only bounds for what is looked at: the rules of `outbound` are far below them and say it better."""
@@ -54,7 +56,7 @@ class WebhookForm(Form):
     description = text("Description", 200)
     headers = long_text("Custom headers", MAX_HEADER_TEXT, can_be_sent, description="One per line, name: value.")
     throttle = text("Send at most", 9, is_a_rate, description="Deliveries; more wait for their turn. Empty: no limit.")
-    throttle_seconds = SelectField("In each", choices=list(UNITS.items()), coerce=int, default=SECOND)
+    throttle_seconds = SelectField("In each", choices=CHOICES, coerce=int, default=SECOND)
 
     @classmethod
     def of(cls, webhook: Webhook) -> Self:
