@@ -40,6 +40,10 @@ class _Among(FunctionElement[bool]):
     inherit_cache = True
     name = "among"
 
+    def self_group(self, against: Any = None) -> "_Among":
+        """It is a condition as it stands: compared with 1, as SQLAlchemy would, no index of SQLite's is used."""
+        return self
+
 
 def among(column: Any, name: str) -> ColumnElement[bool]:
     """SQL: the column is one of the keys that are bound by this name when the statement is executed."""

@@ -82,7 +82,7 @@ def test_a_throttle_is_a_whole_number_and_is_told_on_the_page_of_the_webhook(dan
         assert "A whole number from 1 to 10,000, or nothing." in page
         assert f'value="{wrong}"' in page
     assert post(dana, throttle="10", throttle_seconds="7")[0] == 422, "by the second or by the minute"
-    assert post(dana, throttle="1,200", throttle_seconds="60")[0] == 201
+    assert post(dana, ContactUpdated="y", throttle="1,200", throttle_seconds="60")[0] == 201
     webhook = db.session.query(Webhook).one()
     assert (webhook.throttle, webhook.throttle_seconds) == (1200, 60)
     webhook.next_at = utcnow()
