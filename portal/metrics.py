@@ -16,7 +16,8 @@ from . import health, jobs
 from .accounts.models import Workspace
 from .accounts.permissions import public
 from .extensions import db, db_now
-from .webhooks.models import Attempt, Delivery, State, Status, Webhook
+from .webhooks.log_models import Attempt
+from .webhooks.models import Delivery, State, Status, Webhook
 from .webhooks.sendable import is_pending, is_reached
 
 blueprint = Blueprint("metrics", __name__)

@@ -24,10 +24,9 @@ from sqlalchemy.types import String
 
 from portal.extensions import Base, db, is_sqlite, utcnow
 from portal.webhooks import words
-from portal.webhooks.log_models import Mention, SearchWord
+from portal.webhooks.log_models import Attempt, Mention, SearchWord
 from portal.webhooks.models import (
     MOST_CONTACTS,
-    Attempt,
     Delivery,
     Event,
     EventType,

@@ -13,8 +13,8 @@ from portal.sandbox.models import SandboxRequest
 from portal.webhooks import bulk, pruning, publisher, tasks
 from portal.webhooks.filters import Filters
 from portal.webhooks.lease import Lease
-from portal.webhooks.log_models import Mention, SearchWord
-from portal.webhooks.models import Attempt, Delivery, Event, Status, Subject, Webhook
+from portal.webhooks.log_models import Attempt, Mention, SearchWord
+from portal.webhooks.models import Delivery, Event, Status, Subject, Webhook
 from portal.webhooks.verifying import Verdict
 from portal.webhooks.worker_models import BulkKind, WorkerBeat
 from tests.conftest import Person

@@ -18,7 +18,8 @@ from portal import mail
 from portal.extensions import db, limiter
 from portal.sandbox.models import SandboxRequest
 from portal.webhooks import engine, letters, publisher, signing, tasks
-from portal.webhooks.models import Attempt, EventType, Webhook
+from portal.webhooks.log_models import Attempt
+from portal.webhooks.models import EventType, Webhook
 from portal.webhooks.outbound import Failure, Phases, Result
 from portal.webhooks.publisher import About
 from tests.conftest import PASSWORD, Person

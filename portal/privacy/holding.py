@@ -12,7 +12,8 @@ from ..contacts.present import payloads
 from ..extensions import db, utcnow
 from ..sandbox.models import SandboxRequest
 from ..webhooks.changes import said_of
-from ..webhooks.models import Attempt, Delivery, Event, Subject
+from ..webhooks.log_models import Attempt
+from ..webhooks.models import Delivery, Event, Subject
 from ..webhooks.sentences import place
 
 BATCH = 50

@@ -9,8 +9,9 @@ from sqlalchemy import select
 from ..extensions import db
 from . import signing
 from .lab import Signed, Verdict, judge
+from .log_models import Attempt
 from .mistakes import Key, Mistake, decoded
-from .models import Attempt, Delivery, State, Webhook
+from .models import Delivery, State, Webhook
 from .sentences import moment, place
 
 OTHER_WEBHOOKS = 20

@@ -14,7 +14,8 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import ColumnElement, func, literal, select, union_all
 
 from ..extensions import db, utcnow
-from .models import Attempt, Delivery, Trigger, Webhook
+from .log_models import Attempt
+from .models import Delivery, Trigger, Webhook
 
 HOURS = 24
 HOUR = timedelta(hours=1)

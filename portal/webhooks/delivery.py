@@ -22,7 +22,8 @@ from .letters import MASK
 from .life import Tries, life
 from .live import Live
 from .log import blueprint
-from .models import Attempt, Delivery, Event, EventType, State, Status, Subject
+from .log_models import Attempt
+from .models import Delivery, Event, EventType, State, Status, Subject
 from .outbound import explain
 from .sentences import Note
 

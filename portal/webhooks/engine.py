@@ -30,7 +30,8 @@ from ..pace import pace, prepared
 from . import breaker, lanes, letters, sendable, throttle
 from .lease import LeaseLost
 from .letters import Letter
-from .models import Attempt, Delivery, State, Status, Trigger, Webhook
+from .log_models import Attempt
+from .models import Delivery, State, Status, Trigger, Webhook
 from .outbound import Failure, Result
 
 CLOCK_DRIFT = 5

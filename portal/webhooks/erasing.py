@@ -13,8 +13,8 @@ from sqlalchemy.orm import aliased, selectinload
 
 from ..extensions import db, utcnow
 from . import engine, words
-from .log_models import SearchWord
-from .models import Attempt, Delivery, Event, EventType, Status, Subject, Webhook
+from .log_models import Attempt, SearchWord
+from .models import Delivery, Event, EventType, Status, Subject, Webhook
 from .publisher import ring_after_commit
 from .worker_models import Bulk
 

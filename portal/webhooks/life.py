@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 from ..extensions import utcnow
 from ..pace import pace
-from .models import Attempt, Delivery, State, Status, Trigger
+from .log_models import Attempt
+from .models import Delivery, State, Status, Trigger
 from .sentences import is_sending, next_try, outcome, span
 
 

@@ -280,29 +280,3 @@ class LaneEntry(Base):
     contact_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     delivery_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("delivery.id"), index=True)
-
-
-class Attempt(Base):
-    """One HTTP try: exactly what was sent and what came back."""
-
-    __tablename__ = "attempt"
-    __table_args__ = (Index(None, "delivery_id", "number"), Index(None, "webhook_id", "started_at"))
-
-    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
-    delivery_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("delivery.id"))
-    webhook_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("webhook.id"))
-    number: Mapped[int]
-    trigger: Mapped[Trigger]
-    started_at: Mapped[datetime]
-    duration_ms: Mapped[float]
-    url: Mapped[str] = mapped_column(Text)
-    request_headers: Mapped[list[list[str]]] = mapped_column(JSON)
-    status: Mapped[int | None]
-    reason: Mapped[str] = mapped_column(Text)
-    failure: Mapped[str | None] = mapped_column(String(30))
-    response_headers: Mapped[list[list[str]]] = mapped_column(JSON)
-    response_body: Mapped[bytes] = mapped_column(LargeBinary)
-    response_length: Mapped[int | None] = mapped_column(BigInteger)
-    remote: Mapped[str | None] = mapped_column(String(60))
-    phases: Mapped[dict[str, float | None]] = mapped_column(JSON)
-    """Milliseconds of dns, connect, tls, first_byte and body; null where it did not come so far."""

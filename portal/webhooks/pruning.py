@@ -12,8 +12,8 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from ..extensions import UTCDateTime, commit_without_waiting, db, db_now
 from ..pace import pace
-from .log_models import Mention, SearchWord
-from .models import Attempt, Delivery, Event, Status, Subject
+from .log_models import Attempt, Mention, SearchWord
+from .models import Delivery, Event, Status, Subject
 
 DAY = 86_400
 Edge = tuple[datetime, str]

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, case, func, select
 
 from ..extensions import db, db_now, utcnow
-from .models import Attempt, Delivery, State, Status, Trigger, Webhook
+from .log_models import Attempt
+from .models import Delivery, State, Status, Trigger, Webhook
 from .sendable import PROBE_CHOICE, is_pending
 
 DAY = timedelta(hours=24)

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 from ..extensions import utcnow
 from ..pace import pace
 from . import throttle
-from .models import Attempt, Delivery, Event, EventType, PauseReason, State, Status, Trigger, Webhook
+from .log_models import Attempt
+from .models import Delivery, Event, EventType, PauseReason, State, Status, Trigger, Webhook
 from .outbound import explain
 
 KEPT = "Nothing is lost."

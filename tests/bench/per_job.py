@@ -18,7 +18,8 @@ from portal import create_app
 from portal.extensions import db, utcnow
 from portal.jobs import connect
 from portal.webhooks import letters, outbound
-from portal.webhooks.models import Attempt, Delivery, LaneEntry, Status
+from portal.webhooks.log_models import Attempt
+from portal.webhooks.models import Delivery, LaneEntry, Status
 
 QUEUE = "bench"
 CLASSES = {"simple": SimpleWorker, "forking": Worker}

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 
 from portal.contacts.models import Contact
-from portal.webhooks.models import Attempt, Delivery, Event, EventType, Status, Subject, Webhook
+from portal.webhooks.log_models import Attempt
+from portal.webhooks.models import Delivery, Event, EventType, Status, Subject, Webhook
 from tests.chaos.faults import Fault
 from tests.chaos.people import Save
 from tests.chaos.site import Database, path

@@ -18,7 +18,8 @@ from portal.contacts import service as contacts
 from portal.docs.rendering import PLACEHOLDER
 from portal.extensions import db
 from portal.webhooks import signing, tasks
-from portal.webhooks.models import Attempt, Event, Webhook
+from portal.webhooks.log_models import Attempt
+from portal.webhooks.models import Event, Webhook
 from tests.conftest import settings
 from tests.docs.reading import code
 from tests.system.conftest import free_port

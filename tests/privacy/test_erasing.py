@@ -16,7 +16,8 @@ from portal.privacy.models import Erasure
 from portal.sandbox.models import SandboxRequest
 from portal.webhooks import bulk, engine, publisher, tasks
 from portal.webhooks import erasing as forgetting
-from portal.webhooks.models import Attempt, Delivery, Event, EventType, Status, Subject, Webhook
+from portal.webhooks.log_models import Attempt
+from portal.webhooks.models import Delivery, Event, EventType, Status, Subject, Webhook
 from portal.webhooks.outbound import Phases, Result
 from portal.webhooks.publisher import About
 from portal.webhooks.worker_models import Bulk

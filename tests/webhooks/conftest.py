@@ -10,8 +10,8 @@ from sqlalchemy import update
 
 from portal.extensions import db, utcnow
 from portal.webhooks import live, publisher
-from portal.webhooks.log_models import Mention
-from portal.webhooks.models import Attempt, Delivery, EventType, Status, Trigger, Webhook
+from portal.webhooks.log_models import Attempt, Mention
+from portal.webhooks.models import Delivery, EventType, Status, Trigger, Webhook
 from portal.webhooks.publisher import About
 from tests.conftest import Person
 from tests.webhooks.making import delivery_of, make_webhook

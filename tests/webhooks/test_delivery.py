@@ -14,7 +14,8 @@ from portal.contacts import service as contacts
 from portal.extensions import db, utcnow
 from portal.webhooks import delivery as pages
 from portal.webhooks import lanes, publisher, signing
-from portal.webhooks.models import Attempt, Delivery, EventType, Status, Trigger, Webhook
+from portal.webhooks.log_models import Attempt
+from portal.webhooks.models import Delivery, EventType, Status, Trigger, Webhook
 from portal.webhooks.publisher import About
 from tests.conftest import Person
 from tests.webhooks.conftest import BODY, HTMX, Deliver, add_attempt

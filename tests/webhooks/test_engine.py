@@ -9,7 +9,8 @@ from flask import Flask
 from portal.extensions import db, utcnow
 from portal.webhooks import engine, publisher
 from portal.webhooks.lease import Lease
-from portal.webhooks.models import Attempt, Delivery, EventType, LaneEntry, PauseReason, State, Status, Trigger, Webhook
+from portal.webhooks.log_models import Attempt
+from portal.webhooks.models import Delivery, EventType, LaneEntry, PauseReason, State, Status, Trigger, Webhook
 from tests.webhooks.driving import GONE, OK, answer, claim, refusal
 from tests.webhooks.making import delivery_of, make_event, make_webhook, make_workspace
 

@@ -12,7 +12,8 @@ from portal.extensions import utcnow
 from portal.pace import Pace
 from portal.webhooks import life as stations_of_life
 from portal.webhooks.life import Step, Tries, life
-from portal.webhooks.models import Attempt, Delivery, Event, EventType, State, Status, Subject, Trigger, Webhook
+from portal.webhooks.log_models import Attempt
+from portal.webhooks.models import Delivery, Event, EventType, State, Status, Subject, Trigger, Webhook
 
 NOW = utcnow()
 AGO = NOW - timedelta(minutes=22)

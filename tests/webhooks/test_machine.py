@@ -17,8 +17,8 @@ from portal.pace import Pace
 from portal.webhooks import bulk, engine, lanes, publisher
 from portal.webhooks.filters import Filters
 from portal.webhooks.lease import Lease
+from portal.webhooks.log_models import Attempt
 from portal.webhooks.models import (
-    Attempt,
     Delivery,
     EventType,
     LaneEntry,
