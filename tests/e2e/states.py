@@ -97,7 +97,7 @@ def paste(page: Page) -> None:
 
 def rename(page: Page) -> None:
     """Save the account without a name."""
-    page.get_by_label("Name").fill("")
+    page.get_by_role("textbox", name="Name").fill("")
     press("Save", REFUSED)(page)
 
 
@@ -420,6 +420,7 @@ def accounts(portal: Installation, people: dict[str, Browser]) -> World:
         hired = "INSERT INTO user_account (id, name, email, password_hash, created_at) VALUES (?, ?, ?, ?, ?)"
         database.execute(hired, [ada, "Ada Agent", "ada@example.com", "none", "2026-11-25 00:00:00"])
         database.execute("INSERT INTO membership (workspace_id, user_id, role) VALUES (?, ?, 'Agent')", [space, ada])
+    Browser(portal.url).post("/login", {"email": "dana.of.pages@example.com", "password": PASSWORD})  # a second browser
     address = f"/settings/log-in/{uuid.UUID(ada)}/link"
     answer = people["dana"].post(address, page="/settings/log-in")
     return {"reset": first(r"(/reset/[\w-]{43})", answer.text)}
