@@ -27,7 +27,7 @@ SLICE_SECONDS, ON_SQLITE = 0.25, 0.06
 """What a slice shall take: the next one has as many rows as that allows. SQLite lets only one write at a time."""
 ABANDONED_AFTER, REFUSED_KEPT = timedelta(days=7), timedelta(days=30)
 """A file that was never imported is kept for so long, and refused rows after the end of their import."""
-FIRST_SLICE, LARGEST_SLICE = 50, 1000
+FEWEST, FIRST_SLICE, LARGEST_SLICE = 10, 50, 1000
 BREATH = 0.01
 """Between two slices, so that those who wait for SQLite's one write lock get it."""
 
@@ -59,7 +59,7 @@ def work(import_id: str) -> None:
         if not go_on(key, rows):
             return
         now = time.monotonic()
-        rows = max(FIRST_SLICE, min(LARGEST_SLICE, int(rows * min(2, wanted / (now - begun)))))
+        rows = max(FEWEST, min(LARGEST_SLICE, int(rows * min(2, wanted / (now - begun)))))
         if now > ends or jobs.stopping.is_set():
             jobs.bells().ring(key, jobs.IMPORT)
             return
