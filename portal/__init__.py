@@ -13,8 +13,9 @@ from .accounts import account_views as account
 from .accounts import cookies, proof_views, security_views
 from .accounts import views as accounts
 from .accounts import workspace_views as workspaces
+from .contacts import contact_views as contacts
+from .contacts import definition_views as definitions
 from .contacts import payload, present
-from .contacts import views as contacts
 from .docs import views as docs
 from .extensions import csrf, db, limiter, login, migrate
 from .people import views as people
@@ -47,7 +48,7 @@ def create_app(settings: Mapping[str, Any] | None = None) -> Flask:
     publisher.init_app(app)
     samples.init_app(app, lambda: payload.sample() | alarms.sample_bodies())
     contacts_of_webhooks.init_app(app, present.SOURCE)
-    features = (overview, accounts, contacts, trying, delivery, bulk, sandbox, docs, health, metrics)
+    features = (overview, accounts, contacts, definitions, trying, delivery, bulk, sandbox, docs, health, metrics)
     for feature in (*features, account, proof_views, security_views, audit_log, privacy, workspaces, people):
         app.register_blueprint(feature.blueprint)
     cli.init_app(app)

@@ -40,6 +40,7 @@
     for (const button of document.querySelectorAll("[data-reveal]")) button.hidden = false;
     for (const dialog of document.querySelectorAll("[data-open]:not(:popover-open)")) dialog.showPopover();
     for (const news of document.querySelectorAll("[data-csrf]")) renew(news.dataset.csrf);
+    setTimeout(() => { for (const toast of document.querySelectorAll("#toasts .said")) toast.remove(); }, 8000);
     const wanted = document.querySelector("[data-focus]");
     wanted?.focus();
     wanted?.removeAttribute("data-focus"); // once: what others load meanwhile must not take the focus back
@@ -110,7 +111,6 @@
     document.querySelector("[data-go-on]")?.requestSubmit();
     tabs.postMessage("opened");
     setInterval(tick, 1000);
-    setTimeout(() => { for (const toast of document.querySelectorAll("#toasts .said")) toast.remove(); }, 8000);
   });
   document.addEventListener("htmx:after:swap", settle);
 })();

@@ -89,7 +89,7 @@ def test_each_row_is_true_of_those_who_may(app: Flask, sign_up: Callable[..., Pe
         client = app.test_client() if route.public else dana.client
         before = all_rows()
         answer = ask(client, app, route, world.get(route.names, uuid.uuid4()), dana.email)
-        assert answer.status_code < 400, route
+        assert answer.status_code < 400 or answer.status_code == route.public, route
         assert (all_rows() != before) == route.changes, route
 
 
@@ -117,7 +117,7 @@ def test_those_without_a_session_get_what_is_public_and_nothing_else(app: Flask,
     for route in OPEN:
         answer = ask(app.test_client(), app, route, world.get(route.names, uuid.uuid4()), dana.email)
         assert answer.status_code == route.public, route
-        assert "z~q" not in answer.text, route
+        assert b"z~q" not in answer.data, route
 
 
 @pytest.mark.parametrize("headers", FORMS, ids=["page", "fragment"])
@@ -153,8 +153,8 @@ def test_no_page_shows_a_word_or_an_id_of_another_workspace(app: Flask, sign_up:
     world = plant(dana, "z~q")
     shown = "".join(text for _, text in pages_of(app, dana, world))
     tables = (
-        "attempt audit_entry bulk contact erasure event hand_over sandbox_request subject tag user_account webhook"
-        " workspace"
+        "attempt audit_entry bulk contact custom_field erasure event hand_over list_word sandbox_request subject tag"
+        " user_account webhook workspace"
     )
     assert sorted(set(re.findall(r"z~q(\w+)\.", shown))) == tables.split()
     ids = [str(key) for kind, key in world.items() if key and kind != "schema"]
@@ -182,7 +182,7 @@ def pages_of(app: Flask, person: Person, world: World) -> Iterator[tuple[str, st
         if not route.names or route.names in world:
             for headers in FORMS:
                 answer = ask(person.client, app, route, world.get(route.names, ""), headers=headers)
-                yield route.address(app), answer.text
+                yield route.address(app), answer.data.decode(errors="replace")  # pictures are no text
 
 
 @pytest.mark.parametrize("headers", FORMS, ids=["page", "fragment"])

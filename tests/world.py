@@ -12,6 +12,7 @@ from sqlalchemy import Boolean, Column, Enum, Float, Integer, LargeBinary, Selec
 from portal.accounts import invitations, passwords
 from portal.accounts import service as accounts
 from portal.accounts.models import Membership, Role, Session, Workspace
+from portal.contacts.models import Avatar
 from portal.extensions import Base, UTCDateTime, db, utcnow
 from portal.sealing import seal
 from portal.webhooks import signing
@@ -37,8 +38,12 @@ SHAPES: dict[str, Callable[[str], Any]] = {
     "attempt.response_headers": lambda word: [["x-b", word]],
     "attempt.status": lambda word: 200,
     "contact.custom_fields": lambda word: {"gone": word},
+    "custom_field.is_required": lambda word: False,
     "custom_field.length": lambda word: None,
     "custom_field.options": lambda word: [word],
+    "avatar.data": lambda word: b"\x89PNG",
+    "avatar.kind": lambda word: "image/png",
+    "avatar.token": lambda word: f"{'t' * 36}{next(numbers):07}",
     "bulk.filters": lambda word: {},
     "bulk.finished_at": lambda word: None,
     "bulk.skipped": lambda word: {"newer": 1},
@@ -50,19 +55,19 @@ SHAPES: dict[str, Callable[[str], Any]] = {
     "delivery.status": lambda word: Status.SUCCEEDED,
     "delivery.trigger": lambda word: Trigger.AUTOMATIC,
     "event.is_test": lambda word: False,
+    "recovery_code.code_hash": lambda word: passwords.hashed(RECOVERY_CODE.replace("-", "")),
+    "recovery_code.number": lambda word: 0,
+    "recovery_code.used_at": lambda word: None,
+    "reset_link.expires_at": lambda word: utcnow() + timedelta(hours=1),
+    "reset_link.used_at": lambda word: None,
+    "second_factor.last_step": lambda word: 0,
+    "second_factor.secret": lambda word: seal("JBSWY3DPEHPK3PXP"),
+    "list_word.is_default": lambda word: False,
     "hand_over.finished_at": lambda word: None,
     "invitation.created_by": lambda word: "Somebody",
     "invitation.email": lambda word: "",
     "invitation.expires_at": lambda word: utcnow() + timedelta(days=7),
     "invitation.token_hash": lambda word: uuid.uuid4().hex,
-    "recovery_code.code_hash": lambda word: passwords.hashed(RECOVERY_CODE.replace("-", "")),
-    "recovery_code.number": lambda word: 0,
-    "recovery_code.used_at": lambda word: None,
-    "reset_link.expires_at": lambda word: utcnow() + timedelta(hours=1),
-    "reset_link.token_hash": lambda word: hashlib.sha256(word.encode()).hexdigest(),
-    "reset_link.used_at": lambda word: None,
-    "second_factor.last_step": lambda word: 0,
-    "second_factor.secret": lambda word: seal("JBSWY3DPEHPK3PXP"),
     "sandbox_request.headers": lambda word: [["x-c", word]],
     "subject.changes": lambda word: {"firstName": [word, word]},
     "tag.color": lambda word: "#ABCDEF",
@@ -87,6 +92,7 @@ def plant(person: Person, sign: str) -> World:
             row = {column.name: _value(table, column, made, sign) for column in table.columns}
             db.session.execute(insert(table).values(row))
             made[table.name] = row.get("id")
+    made["avatar"] = db.session.scalar(select(Avatar.token).where(Avatar.workspace_id == person.workspace_id))
     for kind, deactivated_at in {"member": None, "former": utcnow()}.items():
         made[kind] = _colleague(person, sign, deactivated_at)
     space = db.session.get_one(Workspace, person.workspace_id)
@@ -148,10 +154,13 @@ def _value(table: Table, column: Column[Any], made: World, sign: str) -> Any:
         return SHAPES[place](sign + place)
     if place == "contact.owner":
         return str(made["user_account"])
+    if place == "reset_link.token_hash":
+        made["reset"] = f"{sign}reset{next(numbers)}"
+        return hashlib.sha256(made["reset"].encode()).hexdigest()
     if column.foreign_keys:
         return made[next(iter(column.foreign_keys)).column.table.name]
     if isinstance(column.type, Uuid):
-        return uuid.uuid4() if column.primary_key else made["contact"]
+        return uuid.uuid4() if column.primary_key else made.get("contact", uuid.uuid4())
     if place == "event.id":
         return f"msg_{sign}{next(numbers)}"
     return _plain(column, sign + place)

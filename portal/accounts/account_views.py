@@ -2,12 +2,12 @@
 
 from uuid import UUID
 
-from flask import Blueprint, Response, abort, request, session, url_for
+from flask import Blueprint, Response, abort, session, url_for
 from flask_login import current_user
 from werkzeug.wrappers import Response as BaseResponse
 
 from ..extensions import db
-from ..sealing import seal, unseal
+from ..sealing import opens, seal, unseal
 from ..web import go, page, say
 from . import notes, passwords, resets, second_step, service, sessions, throttle
 from .forms import NameForm, PasswordForm, ProofForm, SetUpForm
@@ -68,7 +68,7 @@ def two_step() -> BaseResponse:
     user = person()
     if second_step.is_on(user):
         return _care_page(ProofForm())
-    if request.method == "GET" or SHARED not in session:
+    if not opens(session.get(SHARED, "").encode()):
         session[SHARED] = seal(second_step.new_secret()).decode()
     form, secret = SetUpForm(), unseal(session[SHARED].encode())
     codes = None

@@ -20,8 +20,8 @@ class NewPassword:
         self.facts = facts
 
     def __call__(self, form: Any, field: Any) -> None:
-        known = [form[name].data or "" for name in self.facts] or form.facts
-        if problem := passwords.weakness(field.data or "", known):
+        known = [form[name].data or "" for name in self.facts if name in form]
+        if problem := passwords.weakness(field.data or "", [*known, *form.facts]):
             raise StopValidation(problem)
 
 
@@ -42,7 +42,13 @@ def not_too_long(_form: Any, field: Any) -> None:
         raise StopValidation(passwords.too_long(field.data))
 
 
-class SignupForm(Form):
+class AboutSomebody(Form):
+    """A form with a password to choose; the view tells the `facts` that others know beside those in its fields."""
+
+    facts: tuple[str, ...] = ()
+
+
+class SignupForm(AboutSomebody):
     """The first visit: a workspace and its Administrator."""
 
     workspace = text("Workspace", 100, InputRequired("Name the workspace, for example your company."))
@@ -96,19 +102,13 @@ class ForgotForm(Form):
     email = text("Email", 254, InputRequired("Give your e-mail address."), EMAIL, render_kw={"type": "email"})
 
 
-class FactsForm(Form):
-    """A form about somebody's password that knows what others know about them."""
-
-    facts: tuple[str, ...] = ()
-
-
-class ResetForm(FactsForm):
+class ResetForm(AboutSomebody):
     """A new password by a link."""
 
     password = new_password("New password")
 
 
-class PasswordForm(FactsForm):
+class PasswordForm(AboutSomebody):
     """A new password for who knows the one before."""
 
     current = known_password("Current password")

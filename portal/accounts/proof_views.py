@@ -40,6 +40,7 @@ def after_password(user: User, wanted: str | None) -> Response:
     """Sign in whose password was right, or ask for the code first."""
     if not second_step.is_on(user):
         return sign_in(user, wanted)
+    db.session.commit()
     session[PROVING] = {
         "user": str(user.id), "email": user.email, "at": int(time.time()), "password": _mark(user), "next": wanted,
     }  # fmt: skip
@@ -54,11 +55,13 @@ def sign_in(user: User, wanted: str | None, how: str = "") -> Response:
         form = LoginForm(formdata=None)
         form.refuse("password", HOMELESS)
         return log_in_page(form, wanted)
-    service.open_session(user, action=f"signed in{how}")
+    before, homes = session.get(typed.HERE), {str(home.id): home.id for home in service.homes_of(user)}
+    service.open_session(user, homes.get(before or ""), f"signed in{how}")
     throttle.remember_device(user.email)
     db.session.commit()
     if wants_fragment():
-        return say_signed_in()
+        is_same = before in homes or (before is None and len(homes) == 1)
+        return say_signed_in() if is_same else go(local_path(None))  # a page of one workspace writes into no other
     if found := typed.opened():
         return page("accounts/back.html", typed=found, is_safe=True)
     return go(local_path(wanted))
@@ -87,11 +90,13 @@ def code() -> Response:
         db.session.commit()
         form.refuse("code", WRONG_CODE)
         return _code_page(form)
+    left = second_step.codes_left(user)
     if used != "code":
-        left = second_step.codes_left(user)
         notes.tell(user, f"Somebody logged in to your account with a recovery code. {left} are left.")
+    answer = sign_in(user, session[PROVING]["next"], f" with a {used}")
+    if used != "code":
         say(f"You used a recovery code. {left} are left: make new ones under your name, Two-step log-in.")
-    return sign_in(user, session[PROVING]["next"], f" with a {used}")
+    return answer
 
 
 @blueprint.route("/login/forgot", methods=["GET", "POST"])

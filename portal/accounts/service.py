@@ -167,7 +167,8 @@ def close_session() -> None:
 def load_session(token: str) -> Session | None:
     """The session that a cookie names (Flask-Login's hook); None once it is over or the person may not come in."""
     found = db.session.get(Session, _hash(token))
-    return found if found and found.membership and found.membership.is_active and not sessions.is_over(found) else None
+    may_come = found and found.membership and found.membership.is_active and not sessions.is_over(found)
+    return found if may_come else None
 
 
 def _hash(token: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask import current_app, request
+from flask_wtf.csrf import CSRFError
 from itsdangerous import BadSignature, URLSafeSerializer
 from werkzeug.exceptions import HTTPException
 
@@ -18,7 +19,14 @@ NAME = "typed"
 LEFT_OUT = ("csrf_token", CAME_BACK, NAME)
 SECRETS = ("password", "code", "token")
 
+HERE = "workspace"
+"""Where the browser remembers in which workspace its pages were made."""
+
 Typed = dict[str, Any]
+
+
+class Elsewhere(CSRFError):  # type: ignore[misc]  # noqa: N818 - Flask-WTF is not typed; it reads as what happened
+    """A page of one workspace was sent while the session is in another: what was typed there is not for here."""
 
 
 def kept() -> str | None:

@@ -78,7 +78,7 @@ def page_is_out_of_date(error: CSRFError) -> BaseResponse:
     is_own = typed.is_from_own_page()
     if request.endpoint and not is_public(request.endpoint) and not current_user.is_authenticated:
         return ask_to_log_in(is_own)
-    if is_own and current_user.is_authenticated:
+    if is_own and current_user.is_authenticated and not isinstance(error, typed.Elsewhere):
         if wants_fragment():
             return proof_views.say_signed_in(400)
         if kept := typed.kept():

@@ -4,22 +4,20 @@ from uuid import UUID
 
 from flask import Blueprint, Response, abort, request, session, url_for
 from flask_login import current_user
-from flask_wtf.csrf import CSRFError
 from werkzeug.wrappers import Response as BaseResponse
 
 from ..extensions import SAFE_METHODS, db, limiter
 from ..web import go, page, say
-from . import invitations, service
+from . import invitations, service, throttle
 from .forms import JoinForm, WorkspaceForm
 from .models import Membership, Workspace
 from .people_models import Invitation
 from .permissions import Permission, allowed, public
+from .typed import HERE, Elsewhere
 
 blueprint = Blueprint("workspaces", __name__)
 
 FAILED = 422
-HERE = "workspace"
-"""Where the browser remembers in which workspace its pages were made."""
 
 
 @blueprint.before_app_request
@@ -32,7 +30,7 @@ def refuse_what_was_typed_elsewhere() -> None:
         session[HERE] = here
         session.pop("csrf_token", None)
         if request.method not in SAFE_METHODS:
-            raise CSRFError("The session is in another workspace now.")
+            raise Elsewhere
 
 
 @blueprint.app_context_processor
@@ -52,12 +50,14 @@ def join(token: str) -> BaseResponse:
     if current_user.is_authenticated:
         return _join_signed_in(invitation)
     form = JoinForm(data={"email": invitation.email})
+    form.facts = (_name_of(invitation),)
     if not form.validate_on_submit():
         return _invitation_page(invitation, form, token)
     user = service.create_user(form.name.data, form.email.data, form.password.data)
     if not invitations.accept(invitation, user):
         return page("accounts/no_invitation.html", status=404)
     service.open_session(user, invitation.workspace_id)
+    throttle.remember_device(user.email)
     db.session.commit()
     return go(url_for("overview.index"))
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from wtforms import BooleanField, Field, SelectField, SelectMultipleField, StringField, TextAreaField
+from wtforms.fields import SelectChoice
 from wtforms.validators import StopValidation
 
 from ..fields import trim
@@ -36,7 +37,7 @@ def input_of(field: CustomField, kept: Value | None) -> Any:
             field.name, validators, choices=_words(field, kept), description=hint, validate_choice=False
         )
     if field.type == FieldType.CHOICE:
-        choices = [("", "–"), *((word, word) for word in _words(field, kept))]
+        choices = [SelectChoice("", "–"), *(SelectChoice(word, word) for word in _words(field, kept))]
         return SelectField(field.name, validators, choices=choices, description=hint, validate_choice=False)
     make = TextAreaField if field.type == FieldType.LONG_TEXT else StringField
     return make(

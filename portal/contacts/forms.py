@@ -77,22 +77,25 @@ class ContactForm(Form):
     notes = long_text("Notes", 10_000, render_kw={"rows": 4})
 
     @classmethod
-    def of(cls, known: Known, contact: Contact | None = None) -> Self:
-        """The form with the workspace's own fields; of a contact that exists it says what the contact says."""
+    def of(cls, known: Known, contact: Contact | None = None, **options: Any) -> Self:
+        """The form with the workspace's own fields; of a contact that exists it says what the contact says.
+
+        With `formdata=None` it says that although something else was sent.
+        """
         carried = contact.custom_fields if contact else {}
         own = {
             attribute(field): input_of(field, carried.get(str(field.id))) for field in known.fields if field.is_visible
         }
-        made: Self = type(cls.__name__, (cls,), own)(known, contact)
+        made: Self = type(cls.__name__, (cls,), own)(known, contact, **options)
         return made
 
-    def __init__(self, known: Known, contact: Contact | None = None) -> None:
+    def __init__(self, known: Known, contact: Contact | None = None, **options: Any) -> None:
         """Use `of`."""
         self.carried = contact.custom_fields if contact else {}
         self.own_fields = {attribute(field): field for field in known.fields if field.is_visible}
         data = {name: initial(field, self.carried.get(str(field.id))) for name, field in self.own_fields.items()}
         data["tag_names"] = ", ".join(tag.name for tag in contact.tags) if contact else ""
-        super().__init__(obj=contact, data={**known.defaults, **data})
+        super().__init__(obj=contact, data={**known.defaults, **data}, **options)
         carried_owner = contact.owner if contact else ""
         may_own = (one for one in known.people.items() if one[0] not in known.former or one[0] == carried_owner)
         self.owner.choices = [("", "Nobody"), *may_own]
@@ -100,9 +103,14 @@ class ContactForm(Form):
         self.priority.choices = _with(known.priorities, contact.priority or "" if contact else None)
         self.known_tags = [tag.name for tag in known.tags]
 
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """Its fields by name, but for the token."""
+        return {name: field for name, field in self._fields.items() if name != "csrf_token"}
+
     def keep_only(self, names: Collection[str]) -> None:
         """Leave all other fields out: the form of one group."""
-        for name in set(self._fields) - set(names) - {"csrf_token"}:
+        for name in self.inputs.keys() - set(names):
             del self[name]
 
     @property

@@ -1,10 +1,11 @@
 """Contacts and their tags: the 36 facts of the contract's payload, as columns."""
 
+import re
 import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Column, ForeignKey, Index, String, Table, Text, UniqueConstraint
+from sqlalchemy import JSON, Boolean, Column, ForeignKey, Index, LargeBinary, String, Table, Text, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -12,6 +13,9 @@ from ..extensions import Base, utcnow
 
 CUSTOM_FIELDS = JSON().with_variant(JSONB(), "postgresql")
 """Of PostgreSQL's two kinds the one that can be searched, compared and changed in place."""
+
+AVATAR_TOKEN = r"/avatars/([A-Za-z0-9_-]{43})"  # noqa: S105 - a pattern
+"""How the path of an uploaded picture ends its address."""
 
 contact_tag = Table(
     "contact_tag",
@@ -93,3 +97,25 @@ class Contact(Base):
         """The name people know the contact by: the full name, else e-mail, phone or contact ID."""
         name = " ".join(part for part in (self.first_name, self.last_name) if part)
         return name or self.email or self.phone_number or self.contact_id
+
+    @property
+    def picture(self) -> str:
+        """The path of its uploaded picture; "" when there is none: pictures of other sites are not shown."""
+        found = re.search(AVATAR_TOKEN + r"\Z", self.avatar_url or "")
+        return found[0] if found else ""
+
+
+class Avatar(Base):
+    """An uploaded picture of a contact, as it is served to whoever knows its token."""
+
+    __tablename__ = "avatar"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    workspace_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("workspace.id"))
+    contact_id: Mapped[uuid.UUID] = mapped_column(index=True)
+    """No foreign key: it stays while the contact can be restored."""
+    token: Mapped[str] = mapped_column(String(43), unique=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    """Its media type."""
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = mapped_column(default=utcnow)

@@ -12,7 +12,7 @@ from ..accounts.models import Membership, User
 from ..extensions import db, utcnow
 from ..webhooks.models import EventType
 from ..webhooks.publisher import About, publish
-from . import lists, tagging
+from . import avatars, lists, tagging
 from .custom_fields import fields_of, merged
 from .models import Contact, Tag
 from .payload import KEYS, body, contact_payload
@@ -74,6 +74,8 @@ def update(workspace_id: uuid.UUID, contact_id: uuid.UUID, values: Mapping[str, 
     contact.tags = tags
     contact.last_updated_time = contact.changed_at = utcnow()
     db.session.flush()
+    if before["avatarUrl"] != contact.avatar_url:
+        avatars.settle(contact)
     after = contact_payload(contact, _owner_name(contact), fields)
     _publish(EventType.UPDATED, contact, [after], changes_of(before, after), actor)
     return True
@@ -82,6 +84,7 @@ def update(workspace_id: uuid.UUID, contact_id: uuid.UUID, values: Mapping[str, 
 def delete(workspace_id: uuid.UUID, contact_id: uuid.UUID, actor: str) -> Contact:
     """Delete a contact; what was sent about it stays in the log. Returns what it was. Raises ContactGone."""
     contact = locked(workspace_id, contact_id)
+    avatars.forget([contact.id])
     db.session.delete(contact)
     db.session.flush()
     _publish(EventType.DELETED, contact, [str(contact.id)], {}, actor)

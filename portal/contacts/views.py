@@ -1,4 +1,4 @@
-"""The pages of contacts and of their tags."""
+"""The list of contacts, a new one, and the tags; the pages of one contact are in `contact_views`."""
 
 from collections.abc import Callable
 from functools import partial
@@ -11,17 +11,15 @@ from ..accounts.permissions import Permission, allowed
 from ..accounts.service import everybody, own, own_or_404, person, workspace
 from ..extensions import db
 from ..web import go, page, say
-from ..webhooks import live
-from ..webhooks.live import Live
-from ..webhooks.models import EventType, Status
-from ..webhooks.publisher import forecast, history_of
+from ..webhooks.models import EventType
+from ..webhooks.publisher import forecast
 from . import listing, lists, service, tagging
 from .custom_fields import fields_of
 from .field_models import WordKind
 from .forms import ContactForm, Known, NewContactForm, TagForm
 from .listing import Asked
 from .models import Contact, Tag
-from .timeline import changes
+from .saving import Edit
 
 blueprint = Blueprint("contacts", __name__)
 
@@ -37,7 +35,7 @@ def index() -> Response:
     found = listing.find(own(Contact), asked)
     return page(
         "contacts/index.html", "contacts/_list.html",
-        asked=asked, found=found, columns=COLUMNS, owners=_people(), page_size=listing.PAGE,
+        asked=asked, found=found, columns=COLUMNS, owners=people(), page_size=listing.PAGE,
     )  # fmt: skip
 
 
@@ -45,54 +43,17 @@ def index() -> Response:
 @allowed(Permission.CONTACTS)
 def new() -> Response:
     """The form of a new contact."""
-    form = NewContactForm.of(_known())
+    form = NewContactForm.of(known())
     if not form.validate_on_submit():
-        return _form_page(form, None)
+        return form_page(form)
     try:
         contact = service.create(workspace().id, form.values, person().name)
     except service.ContactIdTaken:
         form.refuse("contact_id", "Another contact has this contact ID. Type another, or leave it blank to get one.")
-        return _form_page(form, None)
+        return form_page(form)
     db.session.commit()
-    say(f"{contact.label} is saved. {_sent(EventType.CREATED)}")
+    say(f"{contact.label} is saved. {sent(EventType.CREATED)}")
     return go(url_for("contacts.show", contact_id=contact.id))
-
-
-@blueprint.get("/contacts/<uuid:contact_id>")
-@allowed(Permission.CONTACTS)
-def show(contact_id: UUID) -> Response | tuple[str, int]:
-    """All about one contact, and what happened to it; its timeline is live while something is on its way."""
-    contact = own_or_404(Contact, contact_id)
-    history = history_of(workspace().id, contact.id)
-    deliveries = [delivery for _, _, caused in history for delivery in caused]
-    waiting = [delivery.created_at for delivery in deliveries if delivery.status == Status.PENDING]
-    pace = live.pace(max(waiting, default=None))
-    version = live.version(pace, *((delivery.id, delivery.updated_at) for delivery in deliveries))
-    if live.is_shown(version):
-        return live.UNCHANGED
-    part = Live(url_for("contacts.show", contact_id=contact.id, v=version), pace) if waiting else None
-    return page(
-        "contacts/show.html", "contacts/_timeline.html",
-        contact=contact, owner=_people().get(contact.owner or ""), history=history, changes=changes, part=part,
-        told=forecast(workspace().id, EventType.DELETED),
-    )  # fmt: skip
-
-
-@blueprint.route("/contacts/<uuid:contact_id>/edit", methods=["GET", "POST"])
-@allowed(Permission.CONTACTS)
-def edit(contact_id: UUID) -> Response:
-    """The form of a contact that exists."""
-    contact = own_or_404(Contact, contact_id)
-    form = ContactForm.of(_known(), contact)
-    if not form.validate_on_submit():
-        return _form_page(form, contact)
-    try:
-        changed = service.update(workspace().id, contact_id, form.values, person().name)
-    except service.ContactGone:
-        abort(404)
-    db.session.commit()
-    say(f"{contact.label} is saved. {_sent(EventType.UPDATED)}" if changed else "Nothing changed, so nothing was sent.")
-    return go(url_for("contacts.show", contact_id=contact_id))
 
 
 @blueprint.post("/contacts/<uuid:contact_id>/delete")
@@ -103,7 +64,7 @@ def delete(contact_id: UUID) -> Response:
         contact = service.delete(workspace().id, contact_id, person().name)
     except service.ContactGone:
         abort(404)
-    say(f"{contact.label} is deleted. {_sent(EventType.DELETED)}")
+    say(f"{contact.label} is deleted. {sent(EventType.DELETED)}")
     db.session.commit()
     return go(url_for("contacts.index"))
 
@@ -140,30 +101,32 @@ def delete_tag(tag_id: UUID) -> Response:
     return go(url_for("contacts.tags"))
 
 
-def _people() -> dict[str, str]:
+def people() -> dict[str, str]:
     """Whose contacts there may be: the members' names by their ids."""
     return {str(member.user_id): member.user.name for member in everybody(workspace().id)}
 
 
-def _known() -> Known:
+def known() -> Known:
     """What the workspace's forms choose from."""
     key = workspace().id
     stages, priorities = ([word.name for word in lists.words_of(key, kind)] for kind in WordKind)
     former = {str(member.user_id) for member in everybody(key) if not member.is_active}
-    return Known(_people(), former, tagging.tags_of(key), stages, priorities, lists.defaults(key), fields_of(key))
+    return Known(people(), former, tagging.tags_of(key), stages, priorities, lists.defaults(key), fields_of(key))
 
 
-def _sent(event_type: EventType) -> str:
+def sent(event_type: EventType) -> str:
     """What Save set going, for the toast."""
     count = forecast(workspace().id, event_type)
     return f"{event_type} goes to {count} webhook{'s' if count > 1 else ''}." if count else ""
 
 
-def _form_page(form: ContactForm, contact: Contact | None) -> Response:
-    event_type = EventType.UPDATED if contact else EventType.CREATED
+def form_page(form: ContactForm, edit: Edit | None = None) -> Response:
+    """The form of a new contact, or of one that exists."""
+    event_type = EventType.UPDATED if edit else EventType.CREATED
+    status = edit.status if edit else FAILED if form.is_submitted() else 200
     return page(
-        "contacts/form.html", status=FAILED if form.is_submitted() else 200,
-        form=form, contact=contact, event_type=event_type, told=forecast(workspace().id, event_type),
+        "contacts/form.html", status=status, form=form, edit=edit, contact=edit and edit.contact,
+        event_type=event_type, told=forecast(workspace().id, event_type),
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from flask import current_app
 from wtforms import BooleanField, IntegerField, SelectField
-from wtforms.fields import SelectChoice
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import NumberRange, ValidationError
 
 from ..fields import Form, long_text, text
@@ -87,7 +87,7 @@ class WebhookForm(Form):
     )
     throttle = text("Send at most", 9, is_a_rate, description="Deliveries; more wait for their turn. Empty: no limit.")
     throttle_seconds = SelectField(
-        "In each", choices=[SelectChoice(*one) for one in UNITS.items()], coerce=int, default=SECOND
+        "In each", choices=[SelectChoice(*unit) for unit in UNITS.items()], coerce=int, default=SECOND
     )
 
     @classmethod

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import pyotp
 from playwright.sync_api import Page
 
-from tests.conftest import PASSWORD
 from tests.receiving import Got, receiving
-from tests.system.installation import Browser, Installation, until
+from tests.system.installation import PASSWORD, Browser, Installation, until
 
 PEOPLE = [
     ("Priya", "Raman", "Lumenworks", "VIP"),
@@ -26,6 +26,7 @@ FILLED = {
     "telegram_username": "@therrera", "phone_number": "+34 91 555 0117", "street": "Calle de Serrano 41",
     "avatar_url": "https://images.example/people/a-very-long-address-of-a-picture-that-does-not-break-anywhere.png",
 }  # fmt: skip
+INVALID = "[aria-invalid=true]"
 REFUSED, QUESTION, FORM, SECRET = "[role=alert]", ".ask:popover-open", "#form form", "#secret"
 """What shows that a press had its effect."""
 ALL_SET = (
@@ -103,11 +104,47 @@ def switch(page: Page) -> None:
     press("Switch workspace", "#spaces:popover-open")(page)
 
 
+def rename(page: Page) -> None:
+    """Save the account without a name."""
+    page.get_by_label("Name").fill("")
+    press("Save", REFUSED)(page)
+
+
+def first_step(page: Page) -> None:
+    """Give the password of somebody who logs in in two steps."""
+    page.get_by_label("Email").fill("cautious.of.pages@example.com")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_label("Code").wait_for()
+
+
+def make_link(page: Page) -> None:
+    """Make a link for a member."""
+    press("Help Ada Agent", QUESTION)(page)
+    page.locator(QUESTION).get_by_role("button", name="Make a link").click()
+    page.locator("#link").wait_for()
+
+
+def log_out_elsewhere(page: Page) -> None:
+    """Press Save in a page whose session has ended."""
+    press("Create contact webhook", FORM, "link")(page)
+    kept = page.context.cookies()
+    page.context.clear_cookies()
+    page.get_by_role("button", name="Save").click()
+    page.locator("#again-form:popover-open").wait_for()
+    page.context.add_cookies(kept)  # type: ignore[arg-type]  # as they came
+
+
 STATES = [
     State("log in", "accounts.log_in", "/login", "nobody"),
     State("log in, refused", "accounts.log_in", "/login", "nobody", press("Log in", "[aria-invalid=true]")),
     State("sign up", "accounts.signup", "/signup", "nobody"),
     State("sign up, refused", "accounts.signup", "/signup", "nobody", press("Create workspace", REFUSED)),
+    State("forgotten password", "proof.forgot", "/login/forgot", "nobody"),
+    State("new password by a link", "proof.reset", "{reset}", "nobody"),
+    State("new password by a link, refused", "proof.reset", "{reset}", "nobody", press("Set password", INVALID)),
+    State("link that works no more", "proof.reset", "/reset/of-yesterday", "nobody"),
+    State("code of the second step", "proof.code", "/login", "nobody", first_step),
     State("how to receive, for visitors", "docs.receiving", "/docs/receiving", "nobody"),
     State("first steps", "overview.index", "/", "newcomer"),
     State("no contacts", "contacts.index", "/contacts", "newcomer"),
@@ -160,6 +197,19 @@ STATES = [
     State("nothing to resend", "bulk.ask", "/deliveries/bulk?act=resend&q=nobody"),
     State("bulk, done", "bulk.show", "/deliveries/bulk/{bulk}"),
     State("sandbox, failing", "sandbox.show", "/apps/sandbox"),
+    State("account", "account.index", "/account"),
+    State("account, name refused", "account.index", "/account", act=rename),
+    State("account, log out others?", "account.index", "/account", act=press("Log out all others", QUESTION)),
+    State("change password", "account.password", "/account/password"),
+    State("change password, refused", "account.password", "/account/password", act=press("Change password", REFUSED)),
+    State("two-step, set up", "account.two_step", "/account/two-step"),
+    State("two-step, wrong", "account.two_step", "/account/two-step", act=press("Switch on", REFUSED)),
+    State("two-step, on", "account.two_step", "/account/two-step", "cautious"),
+    State("two-step, refused", "account.two_step", "/account/two-step", "cautious", press("Switch off", REFUSED)),
+    State("log-in settings", "security.index", "/settings/log-in"),
+    State("log-in settings, help?", "security.index", "/settings/log-in", act=press("Help Ada Agent", QUESTION)),
+    State("log-in settings, link", "security.index", "/settings/log-in", act=make_link),
+    State("logged out, dialog", "webhooks.index", "/apps/webhooks", "registrar", log_out_elsewhere),
     State("settings", "accounts.settings", "/settings"),
     State("people", "people.index", "/settings/people"),
     State("people, refused", "people.index", "/settings/people", act=mistype),
@@ -188,7 +238,8 @@ STATES = [
 @contextmanager
 def peopled(portal: Installation) -> Iterator[tuple[dict[str, Browser], World]]:
     """Everybody who looks, and Dana's workspace, in which there is some of everything."""
-    people = {name: Browser(portal.url) for name in ("nobody", "newcomer", "beginner", "registrar", "agent", "dana")}
+    names = ("nobody", "newcomer", "beginner", "registrar", "cautious", "agent", "dana")
+    people = {name: Browser(portal.url) for name in names}
     for name, person in people.items():
         if name not in ("nobody", "agent"):
             person.sign_up(f"{name}.of.pages@example.com")
@@ -198,6 +249,7 @@ def peopled(portal: Installation) -> Iterator[tuple[dict[str, Browser], World]]:
         world |= contacts(people["dana"])
         until(lambda: "Failing" in people["dana"].get("/apps/webhooks").text, "the breaker opens")
         world |= deliveries(people["dana"], world)
+        world |= accounts(portal, people)
         world |= bulk(people["dana"], world["webhook-paused"])
         world |= colleagues(portal, people["dana"], people["agent"])
         give_up(portal, world["delivery-failed"])
@@ -254,6 +306,26 @@ def deliveries(dana: Browser, world: World) -> World:
         "delivery-changed": one("healthy", "204", "&q=Herrera&event=ContactCreated"),
         "delivery-hostile": one("healthy", "204", "&q=Mensah"),
     }
+
+
+def accounts(portal: Installation, people: dict[str, Browser]) -> World:
+    """Somebody who logs in in two steps, a colleague of Dana's, and a link for a new password."""
+    page = people["cautious"].get("/account/two-step").text
+    secret = first(r'id="key">([A-Z2-7 ]+)<', page).replace(" ", "")
+    form = {"code": pyotp.TOTP(secret).now(), "password": PASSWORD}
+    answer = people["cautious"].post("/account/two-step", form)
+    assert "Your recovery codes" in answer.text
+    with sqlite3.connect(portal.env["DATABASE_URL"].removeprefix("sqlite:///"), timeout=30) as database:
+        [space] = database.execute(
+            "SELECT workspace_id FROM membership JOIN user_account ON id = user_id WHERE email LIKE 'dana.of%'"
+        ).fetchone()
+        ada = uuid.uuid4().hex
+        hired = "INSERT INTO user_account (id, name, email, password_hash, created_at) VALUES (?, ?, ?, ?, ?)"
+        database.execute(hired, [ada, "Ada Agent", "ada@example.com", "none", "2026-11-25 00:00:00"])
+        database.execute("INSERT INTO membership (workspace_id, user_id, role) VALUES (?, ?, 'Agent')", [space, ada])
+    address = f"/settings/log-in/{uuid.UUID(ada)}/link"
+    answer = people["dana"].post(address, page="/settings/log-in")
+    return {"reset": first(r"(/reset/[\w-]{43})", answer.text)}
 
 
 def bulk(dana: Browser, webhook: str) -> World:

@@ -1,4 +1,4 @@
-"""Custom fields are defined per workspace, and contacts keep their values by field id; stages and priorities are lists."""
+"""Custom fields are defined per workspace, and contacts keep their values by field id; stages and priorities are lists; pictures."""
 
 import json
 import uuid
@@ -61,6 +61,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint('id', name=op.f('pk_list_word')),
         sa.UniqueConstraint('workspace_id', 'kind', 'name', name=op.f('uq_list_word_workspace_id_kind_name')),
     )
+    op.create_table(
+        'avatar',
+        sa.Column('id', sa.Uuid(), nullable=False),
+        sa.Column('workspace_id', sa.Uuid(), nullable=False),
+        sa.Column('contact_id', sa.Uuid(), nullable=False),
+        sa.Column('token', sa.String(43), nullable=False),
+        sa.Column('kind', sa.String(20), nullable=False),
+        sa.Column('data', sa.LargeBinary(), nullable=False),
+        sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(['workspace_id'], ['workspace.id'], name=op.f('fk_avatar_workspace_id')),
+        sa.PrimaryKeyConstraint('id', name=op.f('pk_avatar')),
+        sa.UniqueConstraint('token', name=op.f('uq_avatar_token')),
+    )
+    op.create_index(op.f('ix_avatar_contact_id'), 'avatar', ['contact_id'])
     connection = op.get_bind()
     workspaces = connection.scalars(sa.select(sa.table('workspace', sa.column('id', sa.Uuid())).c.id)).all()
     if rows := [row for key in workspaces for row in words(key)]:
@@ -115,5 +129,6 @@ def downgrade() -> None:
             for key, value in (row.custom_fields or {}).items() if key in fields
         ]
         connection.execute(contact.update().where(contact.c.id == row.id).values(custom_fields=values))
+    op.drop_table('avatar')
     op.drop_table('list_word')
     op.drop_table('custom_field')
