@@ -139,7 +139,7 @@ ROUTES = [
     Route("docs.schema", names="schema", public=200),
     Route("exports.ask"),
     Route("exports.ask", "POST", form={"all": "match"}),
-    Route("exports.download"),
+    Route("exports.download", changes=True),
     Route("health.show", public=200),
     Route("metrics.show", public=404),  # no token is set
     Route("imports.columns", names="contact_import"),

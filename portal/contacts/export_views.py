@@ -3,8 +3,9 @@
 from flask import Blueprint, request, stream_with_context
 from werkzeug.wrappers import Response
 
+from .. import audit
 from ..accounts.permissions import Permission, allowed
-from ..accounts.service import own, workspace
+from ..accounts.service import own, person, workspace
 from ..extensions import utcnow
 from ..web import page
 from ..webhooks.export import CsvResponse
@@ -41,6 +42,7 @@ def download() -> Response:
     known = sheet.columns(workspace().id)
     wanted = set(request.args.getlist("column")) or {column.key for column in known}
     columns = [column for column in [*known, *sheet.kept_by_portal()] if column.key in wanted]
+    audit.note_look(person().name, "exported contacts", workspace())
     rows = export.lines(_chosen().of_them(own(Contact)), columns)
     name = f"contacts-{utcnow():%Y-%m-%d}.csv"
     return CsvResponse(stream_with_context(rows), headers={"Content-Disposition": f"attachment; filename={name}"})
