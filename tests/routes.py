@@ -105,7 +105,7 @@ ROUTES = [
     Route("contact_bulk.bin_"),
     Route("contact_bulk.show", names="contact_bulk"),
     change("contact_bulk.begin", form={"all": "match", "act": "delete"}),
-    change("contact_bulk.restore", form={"id": "{id}"}),
+    Route("contact_bulk.restore", "POST", form={"id": "{id}"}),
     change("contact_bulk.stop", "contact_bulk"),
     change("contact_bulk.undo", "contact_bulk"),
     Route("contact_list.add_filter"),
