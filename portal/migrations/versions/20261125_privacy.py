@@ -46,8 +46,6 @@ def upgrade() -> None:
         sa.Column('skipped', sa.JSON(), nullable=False),
         sa.Column('is_stopped', sa.Boolean(), nullable=False),
         sa.Column('canceled', sa.Integer(), nullable=False),
-        sa.Column('skipped', sa.JSON(), nullable=False),
-        sa.Column('is_stopped', sa.Boolean(), nullable=False),
         sa.Column('finished_at', sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(['workspace_id'], ['workspace.id'], name=op.f('fk_erasure_workspace_id')),
         sa.PrimaryKeyConstraint('id', name=op.f('pk_erasure')),
