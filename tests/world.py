@@ -112,6 +112,7 @@ SHAPES: dict[str, Callable[[str], Any]] = {
     "webhook.old_secret": lambda word: None,
     "webhook.probe_at": lambda word: None,
     "webhook.secret": lambda word: signing.seal(signing.new_secret()),
+    "webhook.throttle_seconds": lambda word: 1,
     "webhook.state": lambda word: State.ACTIVE,
     "webhook.throttle": lambda word: 5,
     "webhook.throttle_seconds": lambda word: 1,

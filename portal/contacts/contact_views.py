@@ -46,7 +46,7 @@ def show(contact_id: UUID) -> Response | tuple[str, int]:
     timeline = _timeline(contact)
     if live.is_shown(timeline["version"]):
         return live.UNCHANGED
-    return page("contacts/show.html", "contacts/_timeline.html", **_facts(contact), **timeline, **_around(contact))
+    return page("contacts/show.html", "contacts/_timeline.html", **_facts(contact), **timeline, **_told())
 
 
 @blueprint.route("/contacts/<uuid:contact_id>/edit", methods=["GET", "POST"])
@@ -196,14 +196,13 @@ def _timeline(contact: Contact) -> dict[str, Any]:
     return {"history": history, "changes": changes, "part": part, "version": version}
 
 
-def _around(contact: Contact) -> dict[str, Any]:
-    """What a deletion would tell, and who may be the same person."""
-    return {"told": forecast(workspace().id, EventType.DELETED), "duplicates": duplicates.like(contact)}
+def _told() -> dict[str, Any]:
+    return {"told": forecast(workspace().id, EventType.DELETED)}
 
 
 def _page(contact: Contact, status: int = 200, **more: Any) -> Response:
     """The whole page, with something to say or a group that is open."""
-    whole = _facts(contact) | _timeline(contact) | _around(contact)
+    whole = _facts(contact) | _timeline(contact) | _told()
     return page("contacts/show.html", status=status, **whole, **more)
 
 

@@ -59,7 +59,7 @@ class WholeNumber(IntegerField):  # type: ignore[misc]  # WTForms is not typed
 
 def is_a_rate(_form: Any, field: Any) -> None:
     """A validator: empty, or a whole number of deliveries."""
-    text = (field.data or "").replace(",", "")
+    text = str(field.data or "").replace(",", "")
     if text and not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MOST):
         raise ValidationError(f"A whole number from 1 to {MOST:,}, or nothing.")
 
