@@ -29,7 +29,7 @@ MAX_QUERY = 200
 """Characters of a search that are looked at."""
 FEW, LOOKS = 1_000, 4_000
 """So many contacts are looked up one by one, after so many looks at an index; of more, the list is gone through."""
-WINDOW = 5_000
+WINDOW = 3_000
 """Contacts that are gone through for a page or a count, at most."""
 COUNTED = 10_000
 """Contacts that are counted where nothing is asked of them."""

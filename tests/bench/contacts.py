@@ -61,7 +61,7 @@ ASKED = {
 MEANING = """\
 Whole answers of the web process without the network. Each figure is the fastest of 15 rounds, in which the two sizes
 take turns. What is rare is there {rare} times, however long the list. The deep page is the one after 90 % of the list.
-Where no index finds what is asked for, 5,000 contacts are gone through at a time. Promise: at most {limit:.0f} times.
+Where no index finds what is asked for, 3,000 contacts are gone through at a time. Promise: at most {limit:.0f} times.
 """
 
 
