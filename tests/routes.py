@@ -19,6 +19,13 @@ CONTACT = {
 WEBHOOK = {"ContactDeleted": "y", "url": "https://changed.example/hook"}
 
 
+class Kept(io.BytesIO):
+    """A file that can be sent again and again: who sends it closes it."""
+
+    def close(self) -> None:
+        self.seek(0)
+
+
 @dataclass(frozen=True)
 class Route:
     """An endpoint with one of its methods; those that are not public are for members."""
@@ -45,7 +52,7 @@ class Route:
     def filled(self, key: object, email: str = "") -> dict[str, Any]:
         """What is sent to it about the thing with that id."""
         form = {name.format(id=key): value.format(id=key, email=email) for name, value in self.form.items()}
-        return form | ({"file": (io.BytesIO(self.file.encode()), "people.csv")} if self.file else {})
+        return form | ({"file": (Kept(self.file.encode()), "people.csv")} if self.file else {})
 
 
 def change(endpoint: str, names: str = "", form: Mapping[str, str] | None = None) -> Route:

@@ -21,6 +21,7 @@ KNOWN = {"contactId": "contact ID", "email": "e-mail address", "phoneNumber": "p
 TAKEN = "Another contact has this contact ID."
 NOBODY = "Give at least one of e-mail, phone number and contact ID, or nobody can tell who it is."
 
+KEYS = insert(ImportKey.__table__)  # type: ignore[arg-type]
 Kinds = Mapping[str, str]
 """Kind of key to its value, in the one spelling that is compared."""
 
@@ -106,7 +107,7 @@ class Known:
     def write(self) -> None:
         """Remember it for the rows of later slices."""
         if self.new:
-            db.session.execute(insert(ImportKey), self.new)
+            db.session.execute(KEYS, self.new)
 
     def _by(self, kind: str, value: str, number: str) -> Contact | None:
         """Who has that key. Where contact IDs go first, those with another one are somebody else."""

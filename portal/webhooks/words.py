@@ -35,7 +35,7 @@ MOST = 60
 """Words of one change, or of one search, at most."""
 BACKWARDS = "\x00"
 """Begins a number that is written backwards, so that its last digits find it too."""
-NEW_ON_SQLITE = sqlite.insert(SearchWord).on_conflict_do_nothing()
+NEW_ON_SQLITE = sqlite.insert(SearchWord.__table__).on_conflict_do_nothing()  # type: ignore[arg-type]
 UNNESTED = (  # a row at a time would cost ten times as much
     postgresql.insert(SearchWord.__table__)  # type: ignore[arg-type]
     .from_select(

