@@ -115,7 +115,6 @@ SHAPES: dict[str, Callable[[str], Any]] = {
     "webhook.throttle_seconds": lambda word: 1,
     "webhook.state": lambda word: State.ACTIVE,
     "webhook.throttle": lambda word: 5,
-    "webhook.throttle_seconds": lambda word: 1,
     "webhook.url": lambda word: f"https://{word}.example/hook",
 }
 """What is more than a word, by table and column."""
