@@ -23,11 +23,11 @@ from .planning import Plan, Planner
 from .reading import Record, Unreadable
 
 MOST_ROWS = 199_999
-SLICE_SECONDS, ON_SQLITE = 0.25, 0.06
+SLICE_SECONDS, ON_SQLITE = 0.4, 0.1
 """What a slice shall take: the next one has as many rows as that allows. SQLite lets only one write at a time."""
 ABANDONED_AFTER, REFUSED_KEPT = timedelta(days=7), timedelta(days=30)
 """A file that was never imported is kept for so long, and refused rows after the end of their import."""
-FEWEST, FIRST_SLICE, LARGEST_SLICE = 10, 50, 1000
+FEWEST, FIRST_SLICE, LARGEST_SLICE = 20, 50, 1000
 BREATH = 0.01
 """Between two slices, so that those who wait for SQLite's one write lock get it."""
 

@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 
 from portal.contacts import custom_fields, export
 from portal.contacts.field_models import FieldType
+from portal.contacts.models import Contact
 from portal.extensions import db
 from portal.importing import work
 from portal.importing.models import Import, ImportChunk, ImportKey, Stage
@@ -65,7 +66,8 @@ def test_the_first_key_that_knows_a_contact_decides(wizard: Wizard) -> None:
     )
     assert "has the contact ID 7002" in wizard.refused(made)[2]
     made = wizard.imported(table(head, ("9999", "b@x.example", "", "Elsewhere")), **by)
-    assert (made.counts, wizard.contacts()["b@x.example"].contact_id) == ({"new": 1}, "9999")
+    numbers = set(db.session.scalars(select(Contact.contact_id).where(Contact.email == "b@x.example")))
+    assert (made.counts, numbers) == ({"new": 1}, {"7002", "9999"})
     made = wizard.imported(table(head, ("", "b@x.example", "", "Lost")), **by)
     assert "2 contacts have this e-mail address" in wizard.refused(made)[2]
 
