@@ -1,7 +1,7 @@
 """The list of contacts as it is asked for: search, filters, order and keyset pages, all of them written in the address.
 
 No question reads the whole table: what is rare is found by an index, what is common is near, and looking stops after a
-while and says so (record 14).
+while and says so (record 11).
 """
 
 import base64
