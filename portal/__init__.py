@@ -6,9 +6,8 @@ from typing import Any
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
-from whitenoise import WhiteNoise
 
-from . import audit_log, cli, config, health, jobs, metrics, overview, web
+from . import assets, audit_log, cli, config, health, jobs, metrics, overview, web
 from .accounts import account_views as account
 from .accounts import cookies, proof_views, security_views
 from .accounts import views as accounts
@@ -57,29 +56,7 @@ def create_app(settings: Mapping[str, Any] | None = None) -> Flask:
     for feature in (overview, *entrances, *keeping, *sending, docs, health, metrics, audit_log):
         app.register_blueprint(feature.blueprint)
     cli.init_app(app)
-    _serve(app)
-    return app
-
-
-def _serve(app: Flask) -> None:
-    """Static files, compressed and cached for an hour; the client's address as told by the proxies in front."""
-    app.wsgi_app = WhiteNoise(  # type: ignore[method-assign]
-        app.wsgi_app,
-        root=str(ROOT / "static"),
-        prefix="static/",
-        max_age=3600,
-        allow_all_origins=False,
-        add_headers_function=_never_guess(app.config["SESSION_COOKIE_SECURE"]),
-    )
-    if hops := app.config["PROXIES"]:
+    assets.init_app(app, ROOT / "static")
+    if hops := app.config["PROXIES"]:  # the client's address as told by the proxies in front
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
-
-
-def _never_guess(strictly: bool) -> Callable[[Any, str, str], None]:
-    """What adds to files the headers that every page has; `strictly` when browsers are to speak https alone."""
-
-    def add(headers: Any, _path: str, _url: str) -> None:
-        for name, value in (*web.HEADERS.items(), *([web.STRICT] if strictly else [])):
-            headers[name] = value
-
-    return add
+    return app

@@ -85,7 +85,7 @@ def forget(contact_ids: Iterable[uuid.UUID]) -> None:
 
 def named(token: str) -> Avatar | None:
     """The picture with that unguessable name."""
-    return db.session.scalars(select(Avatar).where(Avatar.token == token)).one_or_none()
+    return db.session.scalars(select(Avatar).where(Avatar.token == token.replace("\0", ""))).one_or_none()
 
 
 def _square(picture: Image.Image) -> Image.Image:

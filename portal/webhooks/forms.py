@@ -59,7 +59,7 @@ class WholeNumber(IntegerField):  # type: ignore[misc]  # WTForms is not typed
 
 def is_a_rate(_form: Any, field: Any) -> None:
     """A validator: empty, or a whole number of deliveries."""
-    text = str(field.data or "").replace(",", "")
+    text = (field.data or "").replace(",", "")
     if text and not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MOST):
         raise ValidationError(f"A whole number from 1 to {MOST:,}, or nothing.")
 
@@ -96,8 +96,9 @@ class WebhookForm(Form):
         kept = signing.custom_headers(webhook)
         lines = "\n".join(f"{name}: {MASK}" for name in kept)
         chosen = {event_type.name.lower(): event_type in webhook.event_types for event_type in EventType}
-        same = ("url", "description", "contacts_per_request", "throttle", "throttle_seconds")
-        form = cls(data={**{name: getattr(webhook, name) for name in same}, "headers": lines, **chosen})
+        same = ("url", "description", "contacts_per_request", "throttle_seconds")
+        kept_as_text = {"headers": lines, "throttle": str(webhook.throttle or "")}
+        form = cls(data={**{name: getattr(webhook, name) for name in same}, **kept_as_text, **chosen})
         form.kept = kept
         return form
 
@@ -146,7 +147,7 @@ class WebhookForm(Form):
         webhook.event_types = [event_type.value for event_type, box in (self.choices | self.alarms).items() if box.data]
         webhook.contacts_per_request = self.contacts_per_request.data
         webhook.headers = signing.seal_headers(self._headers())
-        rate = int(str(self.throttle.data or "0").replace(",", "")) or None, self.throttle_seconds.data
+        rate = int((self.throttle.data or "0").replace(",", "")) or None, self.throttle_seconds.data
         if rate != (webhook.throttle, webhook.throttle_seconds):
             (webhook.throttle, webhook.throttle_seconds), webhook.next_at = rate, None
 

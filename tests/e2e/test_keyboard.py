@@ -102,7 +102,7 @@ def test_the_first_tab_leads_past_the_menu(page: Page) -> None:
     tab_to(page, page.get_by_role("link", name="Skip to content"))
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
-    expect(page.get_by_role("link", name="New contact")).to_be_focused()
+    expect(page.get_by_role("button", name="List", exact=True)).to_be_focused()
 
 
 def test_menus_open_and_close_and_give_the_focus_back(page: Page) -> None:

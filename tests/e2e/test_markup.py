@@ -14,6 +14,7 @@ import requests
 from playwright.sync_api import Dialog, Page, Request, expect
 
 from portal.webhooks.exact import visible
+from portal.webhooks.letters import MASK
 from portal.webhooks.outbound import UrlRefused, check_url
 from tests.conftest import Person
 from tests.contacts.conftest import Fields
@@ -205,6 +206,7 @@ def test_what_is_searched_for_and_what_is_refused(visitor: Visitor, dana: Browse
 
 def test_webhooks_and_answers_of_receivers(visitor: Visitor, dana: Browser) -> None:
     headers = [f"x-m{number}: {' '.join(ASCII[number::20])}" for number in range(20)]
+    masked = [f"x-m{number}: {MASK}" for number in range(20)]
     texts = packed(PAYLOADS, 200)
     with hostile_receiver() as home:
         path = "/".join(re.sub(r"\s", "/", one) for one in PAYLOADS if can_be_in_a_url(one))
@@ -217,7 +219,7 @@ def test_webhooks_and_answers_of_receivers(visitor: Visitor, dana: Browser) -> N
     visitor.open("/apps/webhooks", [path, *texts])
     webhook = address_on(dana.get("/deliveries?status=succeeded"), "webhook=")
     for form in ("", "/edit"):
-        visitor.open(f"/apps/webhooks/{webhook}{form}", [path, texts[0], *headers])
+        visitor.open(f"/apps/webhooks/{webhook}{form}", [path, texts[0], *masked])
     visitor.open(f"/contacts/{contact}", [path])
     visitor.open("/deliveries", [path])
     delivery = address_on(dana.get("/deliveries"), "/deliveries/")
