@@ -1,6 +1,6 @@
 """The CloudCX contacts and webhooks portal. `create_app` is the only place where everything meets."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
