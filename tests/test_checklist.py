@@ -26,6 +26,8 @@ from tests.world import World, all_rows, plant
 ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 GETS = [route for route in ROUTES if route.method == "GET"]
 POSTS = [route for route in ROUTES if route.method == "POST"]
+SMALL_POSTS = [route for route in POSTS if route.endpoint not in ("contacts.upload", "imports.upload")]
+"""All that take no file: those two have bounds of their own, and tests of them."""
 STATIC = ("/static/app.css", "/static/app.js", "/static/nothing.js")
 DIRECTIVES = {
     "default-src": "'none'", "script-src": "'self'", "style-src": "'self'", "img-src": "'self' data:",
@@ -99,7 +101,9 @@ def test_every_answer_has_the_headers_of_a_safe_one(app: Flask, dana: Person, ht
     for route, answer in walk(app, dana, world, GETS, base_url=f"{scheme}://localhost"):
         assert trouble_with(answer, https) == [], route
         kind = answer.headers.get("Content-Type", "")
-        assert kind.startswith(("text/html; charset=utf-8", "application/json", "text/csv", "text/plain")), route
+        assert kind.startswith(("text/html; charset=utf-8", "application/json", "text/csv", "text/plain", "image/")), (
+            route
+        )
     refusals = [
         dana.client.get("/nothing", base_url=f"{scheme}://localhost"),
         dana.client.post("/deliveries", base_url=f"{scheme}://localhost"),
@@ -143,7 +147,7 @@ def test_what_is_too_large_is_refused_before_it_is_read(app: Flask, dana: Person
     part = b'--x\r\nContent-Disposition: form-data; name="notes"\r\n\r\n' + long + b"\r\n--x--\r\n"
     forms = {"application/x-www-form-urlencoded": b"notes=" + long, "multipart/form-data; boundary=x": part}
     for kind, large in forms.items():
-        for route, answer in walk(app, dana, world, POSTS, data=large, content_type=kind):
+        for route, answer in walk(app, dana, world, SMALL_POSTS, data=large, content_type=kind):
             assert answer.status_code == 413, (route, kind)
             assert "That is too large" in answer.text, route
     assert all_rows() == before
@@ -179,7 +183,7 @@ def test_nobody_speaks_for_a_proxy_that_is_not_there(app: Flask, dana: Person, w
         assert "Strict-Transport-Security" not in answer.headers, route
         assert not re.search(r"evil|203\.0\.113\.66", seen.replace("203.0.113.0/24", "")), route
     db.session.rollback()
-    assert set(db.session.scalars(select(AuditEntry.address))) <= {"127.0.0.1", "z~qaudit_entry.address"}
+    assert set(db.session.scalars(select(AuditEntry.address))) <= {"127.0.0.1", "", "z~qaudit_entry.address"}
 
 
 @ONE_DATABASE

@@ -18,6 +18,7 @@ from portal import mail
 from portal.extensions import db, limiter
 from portal.sandbox.models import SandboxRequest
 from portal.webhooks import engine, letters, publisher, signing, tasks
+from portal.webhooks.letters import MASK
 from portal.webhooks.log_models import Attempt
 from portal.webhooks.models import EventType, Webhook
 from portal.webhooks.outbound import Failure, Phases, Result
@@ -139,7 +140,7 @@ def test_no_secret_stands_anywhere_in_the_clear(
                 assert form not in text, (place, secret)
     answer = db.session.scalars(select(Attempt).where(Attempt.status == 200)).first()
     assert answer
-    assert json.loads(answer.response_body)["headers"]["authorization"] == letters.MASK
+    assert json.loads(answer.response_body)["headers"]["authorization"] == MASK
 
 
 def test_custom_headers_are_shown_masked_and_kept_when_they_are_not_typed_again(app: Flask, dana: Person) -> None:
@@ -151,13 +152,13 @@ def test_custom_headers_are_shown_masked_and_kept_when_they_are_not_typed_again(
     for headers in ({}, HTMX):
         for page in (address, f"{address}/edit"):
             text = dana.client.get(page, headers=headers).text
-            assert f"authorization: {letters.MASK}" in text
+            assert f"authorization: {MASK}" in text
             assert HEADER.split()[1] not in text
-    edited = form | {"headers": f"Authorization: {letters.MASK}\nX-Team: blue"}
+    edited = form | {"headers": f"Authorization: {MASK}\nX-Team: blue"}
     assert dana.client.post(f"{address}/edit", data=edited).status_code == 303
     db.session.expire_all()
     assert signing.custom_headers(webhook) == {"Authorization": HEADER, "X-Team": "blue"}
-    unknown = dana.client.post(f"{address}/edit", data=form | {"headers": f"x-other: {letters.MASK}"})
+    unknown = dana.client.post(f"{address}/edit", data=form | {"headers": f"x-other: {MASK}"})
     assert (unknown.status_code, "Type the value of x-other" in unknown.text) == (422, True)
     history = dana.client.get("/settings/audit").text
     assert "custom headers" in history
@@ -174,7 +175,7 @@ def test_the_sandbox_keeps_no_credentials(app: Flask, dana: Person) -> None:
         path, headers={"x-custom-key": "k3y-of-mine", "authorization": "Basic x", "x-cloudcx-event": "Hello"}
     )
     kept = dict(db.session.scalars(select(SandboxRequest)).one().headers)
-    assert (kept["x-custom-key"], kept["authorization"]) == (letters.MASK, letters.MASK)
+    assert (kept["x-custom-key"], kept["authorization"]) == (MASK, MASK)
     assert kept["x-cloudcx-event"] == "Hello"
 
 
@@ -184,4 +185,4 @@ def test_bodies_of_answers_are_only_touched_where_a_secret_stands(app: Flask) ->
         {"x-key": "0123456789", "x-short": "ok"}, frozenset({"x-key", "x-short"}), b"", None,  # type: ignore[arg-type]
     )  # fmt: skip
     body = b"\xff\xfe ok 0123456789 \x00 012345678"
-    assert letters._veiled_body(letter, body) == body.replace(b"0123456789", letters.MASK.encode())
+    assert letters._veiled_body(letter, body) == body.replace(b"0123456789", MASK.encode())

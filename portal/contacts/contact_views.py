@@ -25,8 +25,8 @@ from .views import FAILED, blueprint, form_page, known, people, sent
 MOST_UPLOAD = 12 * 1024 * 1024
 """Bytes of a request with a picture: enough to say of most that are too large that they are, and why."""
 SUGGESTIONS = 8
-UNSEEN = {"Content-Security-Policy": "default-src 'none'", "Cross-Origin-Resource-Policy": "cross-origin"}
-"""A picture loads nothing, and may be shown by whoever was sent its address."""
+SHARED = {"Cross-Origin-Resource-Policy": "cross-origin"}
+"""A picture may be shown by whoever was sent its address."""
 
 
 @blueprint.url_value_preprocessor
@@ -150,7 +150,7 @@ def picture(token: str) -> Response:
     if found is None:
         abort(404)
     response = make_response(found.data)
-    response.headers.update(UNSEEN)
+    response.headers.update(SHARED)
     response.headers["Content-Type"] = found.kind
     response.headers["Content-Disposition"] = f'inline; filename="avatar.{found.kind.rpartition("/")[2]}"'
     response.headers["Cache-Control"] = "public, max-age=31536000, immutable"

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, or_
 
-from ..accounts.service import members
+from ..accounts.service import everybody
 from . import lists, tagging
 from .columns import Column, Kind, built_in
 from .custom_fields import fields_of
@@ -24,7 +24,7 @@ KINDS = {
 
 def columns_of(workspace_id: uuid.UUID) -> dict[str, Column]:
     """By their names in addresses, in the order in which they are offered."""
-    people = {str(member.user_id): member.user.name for member in members(workspace_id)}
+    people = {str(member.user_id): member.user.name for member in everybody(workspace_id)}
     tags = {str(tag.id): tag.name for tag in tagging.tags_of(workspace_id)}
     stages, priorities = (
         {word.name: word.name for word in lists.words_of(workspace_id, kind)}

@@ -95,7 +95,7 @@ def about(contact: Contact, changes: dict[str, list[Any]], is_known: bool = Fals
     """The contact as an event's subject; `is_known` when the log finds it by its words already."""
     now = [contact.first_name, contact.last_name, contact.email, contact.phone_number, contact.company_name]
     before = [changes[key][0] for key in KNOWN_BY if key in changes]
-    known_by = [] if is_known else [text for text in (*now, *before) if text]
+    known_by = None if is_known else [text for text in (*now, *before) if text]
     return About(contact.id, contact.contact_id, contact.label, changes, known_by)
 
 

@@ -71,7 +71,7 @@ def publish_many(
     if newcomers:
         lanes.enter_many(newcomers)
         db.session.execute(MENTIONS, _mentions(newcomers, now))
-    known_by = {one.about.contact_id: _texts(one.about) for one in news if one.about.known_by}
+    known_by = {one.about.contact_id: _texts(one.about) for one in news if one.about.known_by is not None}
     words.remember_many(workspace_id, known_by)
     for webhook_id in {row["webhook_id"] for row, _ in newcomers}:
         ring_after_commit(webhook_id)
@@ -134,4 +134,4 @@ def _ids(group: Sequence[News]) -> list[uuid.UUID]:
 
 
 def _texts(about: About) -> tuple[str, ...]:
-    return (about.number, about.label, *about.known_by)
+    return (about.number, about.label, *(about.known_by or ()))

@@ -39,7 +39,6 @@ class Skip(StrEnum):
     WAITING = "waiting"
     LARGE = "large"
     """It tells of more contacts than the webhook takes in one request."""
-    ERASED = "erased"
     GONE = "gone"
     CHANGED = "changed"
     """Something else was done with it since the bulk began: nobody asked about that."""
@@ -52,7 +51,6 @@ REASONS = {
     Skip.TEST: "They were tests.",
     Skip.WAITING: "They were waiting already.",
     Skip.LARGE: "They tell of more contacts than the webhook takes in one request.",
-    Skip.ERASED: "Their contact was erased for good, and their bodies with it.",
     Skip.GONE: "Their bodies are not kept any more.",
     Skip.CHANGED: "Something happened to them meanwhile.",
 }
@@ -192,8 +190,6 @@ def _reason(delivery: Delivery, outdated: Collection[str], kept: Collection[str]
         return Skip.TEST
     if len(delivery.event.subjects) > most:
         return Skip.LARGE
-    if delivery.event.erased_at:
-        return Skip.ERASED
     if delivery.status == Status.PENDING:
         return Skip.WAITING
     if delivery.event.id in outdated:
@@ -226,7 +222,6 @@ def _past(bulk: Bulk, webhook: Webhook) -> list[ColumnElement[bool]]:
         Event.is_test.is_(False),
         # Of what was told several times, the groups that it took, or would have taken.
         literal(webhook.contacts_per_request).between(Event.takes_from, Event.takes_to),
-        Event.has_body.is_(True),
     ]
 
 

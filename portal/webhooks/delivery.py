@@ -99,7 +99,11 @@ def resend(delivery_id: UUID) -> Response:
     elif delivery.webhook.state == State.DELETED:
         say("Its webhook was deleted, so there is nowhere to send it to.")
     else:
-        say(ERASED if delivery.event.erased_at else f"It can’t be sent again: bodies are kept for {_kept()}.")
+        say(
+            ERASED
+            if delivery.event.erased_at
+            else f"It can’t be sent again: bodies are kept for {_kept()}, and this one is gone."
+        )
     db.session.commit()
     return go(url_for("deliveries.show", delivery_id=delivery.id))
 

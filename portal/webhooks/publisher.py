@@ -36,14 +36,15 @@ BELLS = "bells"
 class About:
     """One contact that an event is about. `changes` maps payload keys to [old, new].
 
-    `known_by` is what the log is searched by besides number and label: e-mail, phone, and what they were before.
+    `known_by` is what the log is searched by besides number and label: e-mail, phone, and what they were before; None
+    when it is found by all of these already.
     """
 
     contact_id: uuid.UUID
     number: str
     label: str
     changes: dict[str, list[Any]] = field(default_factory=dict)
-    known_by: Sequence[str] = ()
+    known_by: Sequence[str] | None = ()
 
 
 def publish(workspace_id: uuid.UUID, event_type: EventType, body: bytes, about: Sequence[About], actor: str) -> Event:
@@ -53,7 +54,7 @@ def publish(workspace_id: uuid.UUID, event_type: EventType, body: bytes, about: 
     """
     event = _record(workspace_id, event_type, body, about, actor)
     for one in about:
-        words.remember(workspace_id, one.contact_id, (one.number, one.label, *one.known_by))
+        words.remember(workspace_id, one.contact_id, (one.number, one.label, *(one.known_by or ())))
     to = [webhook.id for webhook in wanting(workspace_id, event_type)]
     _send_to(event, to, [one.contact_id for one in about])
     return event

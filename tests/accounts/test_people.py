@@ -11,6 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
+from portal import jobs, slices
 from portal.accounts import members, service
 from portal.accounts.models import Membership, Role, Session, User
 from portal.accounts.people_models import Invitation
@@ -251,7 +252,7 @@ def test_contacts_are_handed_over_in_slices_and_each_is_told(
     assert (status, "Hand them over first" in text) == (422, True)
     assert said(dana.client, f"{address}/hand-over", to=str(ada.user_id))[0] == 422
 
-    monkeypatch.setattr(handing, "CHUNK", 3)
+    monkeypatch.setattr(slices, "CHUNK", 3)
     monkeypatch.setattr(views, "AT_ONCE_SECONDS", -1)
     answer = dana.client.post(f"{address}/hand-over", data={"to": str(ben.user_id)})
     page = dana.client.get(answer.location).text
@@ -266,7 +267,7 @@ def test_contacts_are_handed_over_in_slices_and_each_is_told(
     updates = db.session.scalars(select(Event).where(Event.type == "ContactUpdated")).all()
     told = [subject.changes["owner"][1] for event in updates for subject in event.subjects]
     assert told == [str(ben.user_id)] * 4
-    assert handing.unfinished() == []
+    assert jobs.UNFINISHED[HandOver.job]() == []
     assert ("handed contacts over", {"contacts": [None, 4], "to": [None, "Ben Ode"]}) in [
         (action, changes) for _, action, changes in noted(dana)
     ]

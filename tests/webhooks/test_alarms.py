@@ -193,7 +193,7 @@ def test_one_bell_a_minute_rings_for_all_workers(app: Flask) -> None:
     tasks.sweep("one")
     tasks.sweep("two")
     waiting = [job.func_name for job in jobs.bells().queue.jobs]
-    assert waiting == [jobs.ALARMS, jobs.PRUNE]
+    assert waiting == [jobs.ALARMS, jobs.PRUNE, jobs.TRASH]
 
 
 def test_a_test_of_an_alarm_sends_its_sample(webhook: Webhook) -> None:

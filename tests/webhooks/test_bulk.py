@@ -328,4 +328,4 @@ def test_its_bell_rings_and_the_sweeper_rings_for_what_is_unfinished(webhook: We
     jobs.bells().redis.flushall()
     assert db.session.get_one(Bulk, key).finished_at
     tasks.sweep("test")
-    assert {job.func_name for job in jobs.bells().queue.jobs} == {jobs.DRAIN, jobs.ALARMS, jobs.PRUNE}
+    assert {job.func_name for job in jobs.bells().queue.jobs} == {jobs.DRAIN, jobs.ALARMS, jobs.PRUNE, jobs.TRASH}

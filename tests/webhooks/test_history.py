@@ -32,7 +32,8 @@ def history(dana: Person, webhook: Webhook) -> list[str]:
 def noted() -> list[str]:
     """What is written down of all webhooks, the oldest first."""
     db.session.rollback()
-    return [entry.action for entry in db.session.scalars(db.select(AuditEntry).order_by(AuditEntry.at))]
+    mine = db.select(AuditEntry).where(AuditEntry.subject_kind == "webhook").order_by(AuditEntry.at)
+    return [entry.action for entry in db.session.scalars(mine)]
 
 
 def test_it_says_who_changed_what_and_tells_no_secret(dana: Person, webhook: Webhook) -> None:
