@@ -89,6 +89,12 @@
     if (part.dataset.top && isRead(part)) request.body.set("upto", part.dataset.top);
   });
 
+  // Until who was logged out is in again, the page asks for nothing else: the answer would reset the dialog.
+  document.addEventListener("htmx:before:request", (event) => {
+    const dialog = document.querySelector("#again-form:popover-open");
+    if (dialog && !dialog.contains(event.detail.ctx.sourceElement)) event.preventDefault();
+  });
+
   // A form that htmx does not send: what was pressed says so at once, and is not sent twice.
   document.addEventListener("submit", (event) => {
     if (!event.submitter || event.defaultPrevented) return;
