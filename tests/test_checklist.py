@@ -99,7 +99,8 @@ def test_every_answer_has_the_headers_of_a_safe_one(app: Flask, dana: Person, ht
     dana = signed_in(app, dana, f"{scheme}://localhost")
     world = plant(dana, "z~q")
     for route, answer in walk(app, dana, world, GETS, base_url=f"{scheme}://localhost"):
-        assert trouble_with(answer, https) == [], route
+        kept = ["Cache-Control"] if route.endpoint == "contacts.picture" else []  # its address is new when it is
+        assert trouble_with(answer, https) == kept, route
         kind = answer.headers.get("Content-Type", "")
         assert kind.startswith(("text/html; charset=utf-8", "application/json", "text/csv", "text/plain", "image/")), (
             route
