@@ -78,6 +78,8 @@ class Drain:
         self.open = True
         self.turn = 0.0
         """When the throttle lets the next one go, by the monotonic clock."""
+        self.looked = 0.0
+        """When it last began to claim: the turn may come while it claims in vain, and is not to be missed."""
 
     def run(self) -> None:
         """Until there is nothing to send, the slice is over or the lease is lost; then await what is in flight."""
@@ -118,7 +120,7 @@ class Drain:
         """One transaction; no connection to the database is held during HTTP."""
         letters: list[Letter] = []
         in_flight = [letter.delivery_id for letter in self.in_flight.values()]
-        may_send = self._may_send()
+        may_send, self.looked = self._may_send(), time.monotonic()
         if answers:
             if may_send:
                 held, letters = engine.record_and_claim(self.lease.token, answers, in_flight)
@@ -137,9 +139,9 @@ class Drain:
     def _await_turn(self) -> bool:
         """Stay for what the throttle lets go soon; what takes longer is rung for, and holds no worker meanwhile."""
         seconds = self.turn - time.monotonic()
-        if not self.open or not 0 < seconds <= PATIENCE:
+        if not self.open or self.looked >= self.turn or seconds > PATIENCE:
             return False
-        jobs.stopping.wait(seconds)
+        jobs.stopping.wait(max(seconds, 0))
         return True
 
     def _post(self, letter: Letter) -> Result | None:

@@ -168,6 +168,22 @@ def test_a_drain_sends_at_that_pace_and_is_rung_when_it_may_go_on(app: Flask, mo
     assert 50 < seconds <= 60, "it does not stay for a minute"
 
 
+def test_a_turn_that_came_meanwhile_is_not_missed(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    await_turn = tasks.Drain._await_turn
+
+    def late(drain: tasks.Drain) -> bool:
+        while time.monotonic() <= drain.turn:
+            pass  # it was busy with something else
+        return await_turn(drain)
+
+    monkeypatch.setattr(tasks.Drain, "_await_turn", late)
+    with receiving() as receiver:
+        webhook = make_webhook(make_workspace(), receiver.url, throttle=20, throttle_seconds=1)
+        sent = [make_event(webhook.workspace_id).id for _ in range(4)]
+        tasks.drain(str(webhook.id))
+        assert sorted(one.headers["webhook-id"] for one in receiver.wait(4)) == sorted(sent)
+
+
 def test_what_is_rung_for_later_is_rung_then(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     heard: list[uuid.UUID] = []
     both = threading.Event()
