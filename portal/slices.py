@@ -74,6 +74,15 @@ def claim(model: type[Work], key: uuid.UUID) -> Work | None:
     return db.session.scalars(query, execution_options={"populate_existing": True}).one_or_none()
 
 
+def go_on(model: type[Work], key: uuid.UUID, do: Callable[[Work], None]) -> bool:
+    """Do one slice and commit it; whether there is more for this worker to do: not while another is at it."""
+    found = claim(model, key)
+    if found:
+        do(found)
+    db.session.commit()
+    return found is not None and found.finished_at is None
+
+
 def work(key: uuid.UUID, job: str, go_on: Callable[[uuid.UUID], bool]) -> None:
     """Do one slice after the other while `go_on` says that there is more, and hand over after a while."""
     ends = time.monotonic() + pace().slice

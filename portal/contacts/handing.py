@@ -48,12 +48,8 @@ def work(hand_over_id: str) -> None:
 
 
 def go_on(key: uuid.UUID) -> bool:
-    """Do one slice and commit it; whether there is more for this worker to do: not while another is at it."""
-    found = slices.claim(HandOver, key)
-    if found:
-        _slice(found)
-    db.session.commit()
-    return found is not None and found.finished_at is None
+    """Do one slice; whether there is more for this worker to do."""
+    return slices.go_on(HandOver, key, _slice)
 
 
 def _slice(work: HandOver) -> None:

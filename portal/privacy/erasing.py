@@ -38,12 +38,8 @@ def work(erasure_id: str) -> None:
 
 
 def go_on(key: uuid.UUID) -> bool:
-    """Do one slice and commit it; whether there is more for this worker to do: not while another is at it."""
-    erasure = slices.claim(Erasure, key)
-    if erasure:
-        _slice(erasure)
-    db.session.commit()
-    return erasure is not None and erasure.finished_at is None
+    """Do one slice; whether there is more for this worker to do."""
+    return slices.go_on(Erasure, key, _slice)
 
 
 def _slice(erasure: Erasure) -> None:
