@@ -62,18 +62,17 @@ def work(bulk_id: str) -> None:
 
 
 def go_on(key: uuid.UUID) -> bool:
-    """Do one slice; whether there is more for this worker to do: not while another is at it."""
-    bulk = slices.claim(ContactBulk, key)
-    if bulk:
-        ids = _next(bulk)
-        if ids:
-            _count(bulk, _act(bulk, ids))
-            bulk.after_id = max(ids)
-        else:
-            bulk.finished_at = utcnow()
-            bulk.skip({Skip.GONE: max(0, bulk.left)})
-    db.session.commit()
-    return bulk is not None and bulk.finished_at is None
+    """Do one slice; whether there is more for this worker to do."""
+    return slices.go_on(ContactBulk, key, _slice)
+
+
+def _slice(bulk: ContactBulk) -> None:
+    if ids := _next(bulk):
+        _count(bulk, _act(bulk, ids))
+        bulk.after_id = max(ids)
+    else:
+        bulk.finished_at = utcnow()
+        bulk.skip({Skip.GONE: max(0, bulk.left)})
 
 
 def revised(contact: Contact, change: Mapping[str, Any]) -> dict[str, Any]:

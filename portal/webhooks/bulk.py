@@ -80,15 +80,16 @@ def work(bulk_id: str) -> None:
 
 
 def go_on(key: uuid.UUID) -> bool:
-    """Do one slice; whether there is more for this worker to do: not while another is at it."""
-    bulk = slices.claim(Bulk, key)
-    if bulk and bulk.webhooks:
+    """Do one slice; whether there is more for this worker to do."""
+    return slices.go_on(Bulk, key, _next_slice)
+
+
+def _next_slice(bulk: Bulk) -> None:
+    if bulk.webhooks:
         _slice(bulk, _lock_webhook(uuid.UUID(bulk.webhooks[0])))
-    elif bulk:
+    else:
         bulk.finished_at = utcnow()
         bulk.skip({Skip.CHANGED: bulk.left})
-    db.session.commit()
-    return bulk is not None and bulk.finished_at is None
 
 
 def _counts(bulk: Bulk) -> dict[str, int]:
