@@ -5,7 +5,7 @@ READY := .venv/ready
 READY_DEV := .venv/ready-dev
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run receive test chaos looks plans check screenshots bench clean
+.PHONY: help run receive test chaos thorough plans check screenshots bench clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -25,9 +25,9 @@ test: $(READY_DEV) ## Run all tests, on SQLite, PostgreSQL, Valkey and a real br
 chaos: $(READY_DEV) ## Kill, suspend and empty for 15 minutes: is anything lost? (SEED=42 repeats a run)
 	@$(BIN)/python -m tests.chaos
 
-looks: $(READY_DEV) ## Look at every state of every page, wide and light, narrow and dark: axe, sizes, messages
+thorough: $(READY_DEV) ## Run each test on both databases, and look at each state of each page on all screens
 	@$(BIN)/python tests/browser.py
-	LOOKS=all $(BIN)/pytest -v tests/e2e/test_pages.py
+	THOROUGH=1 $(BIN)/pytest -n 3 --dist loadgroup --no-loadscope-reorder
 
 plans: $(READY_DEV) ## Read how both databases answer the engine with 1,000,000 deliveries, 100,000 waiting
 	PLAN_LOG=1000000 $(BIN)/pytest -v tests/webhooks/test_plans.py -k engine

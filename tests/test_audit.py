@@ -20,6 +20,8 @@ from portal.extensions import db, utcnow
 from tests.conftest import PASSWORD, Person
 from tests.webhooks.making import make_webhook
 
+pytestmark = pytest.mark.both
+
 FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:145.0) Gecko/20100101 Firefox/145.0"
 PARTIAL = {"HX-Request": "true", "HX-Request-Type": "partial"}
 

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context
 from pathlib import Path
 
+import pytest
 from flask import Flask
 from sqlalchemy import create_engine
 
@@ -14,6 +15,8 @@ from portal.config import BUSY_SECONDS
 from portal.extensions import begin_reading, db
 from portal.webhooks import sendable
 from tests.webhooks.making import make_event, make_webhook, make_workspace
+
+pytestmark = pytest.mark.both
 
 
 def test_a_drain_looks_for_work_while_somebody_writes(app: Flask) -> None:

@@ -15,6 +15,8 @@ from portal.webhooks.models import Event
 from tests.webhooks.driving import refusal
 from tests.webhooks.making import delivery_of, make_event, make_webhook, make_workspace
 
+pytestmark = pytest.mark.both
+
 
 def waiting() -> list[str]:
     return [job.args[0] for job in jobs.bells().queue.jobs]

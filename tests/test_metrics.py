@@ -19,6 +19,8 @@ from tests.webhooks.driving import OK, TIMEOUT, answer
 from tests.webhooks.making import make_event, make_webhook, make_workspace
 from tests.webhooks.test_plans import scans, statements
 
+pytestmark = pytest.mark.both
+
 TOKEN = "a token of forty characters, or so it says"
 
 

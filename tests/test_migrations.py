@@ -16,6 +16,8 @@ from portal.contacts.models import Contact
 from portal.extensions import Base, db, utcnow
 from tests.conftest import settings
 
+pytestmark = pytest.mark.both
+
 CONTACT = "c" * 32
 BODY = b'{"event":"ContactCreated","contacts":[{"id":"%s","firstName":"Allen","email":"allen@acme.example"}]}'
 OF_BEFORE = (

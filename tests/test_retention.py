@@ -23,6 +23,8 @@ from tests.webhooks.driving import OK, answer
 from tests.webhooks.making import delivery_of, make_event, make_webhook, make_workspace
 from tests.webhooks.test_plans import plan_of, scans, statements
 
+pytestmark = pytest.mark.both
+
 
 def prune() -> None:
     for _ in retention.slices():

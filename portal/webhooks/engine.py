@@ -84,8 +84,14 @@ def bring_forward(webhook: Webhook) -> None:
 
 
 def try_first(webhook: Webhook, which: Sequence[ColumnElement[bool]]) -> None:
-    """Heads that a person wants sent are due now, and so is the next probe; the caller holds the webhook's lock."""
-    db.session.execute(_due_now(_later(webhook, *which).values(trigger=Trigger.MANUAL)))
+    """Heads that a person wants sent are due now, and so is the next probe; the caller holds the webhook's lock.
+
+    What is on its way, or about to be, is asked for as well: if that try fails, another one follows at once.
+    """
+    by_hand = {"trigger": Trigger.MANUAL}
+    db.session.execute(_due_now(_later(webhook, *which).values(by_hand)))
+    tried = _pending(webhook, *which, Delivery.attempts > 0, Delivery.due_at <= db_now())
+    db.session.execute(tried.values(by_hand).execution_options(synchronize_session=False))
     if webhook.probe_at is not None:
         webhook.probe_at = db_now()
 
@@ -212,8 +218,12 @@ def _without_answer(delivery: Delivery, result: Result) -> Result:
 
 
 def _later(webhook: Webhook, *which: ColumnElement[bool]) -> Update:
-    later = select(Delivery.id).where(Delivery.webhook_id == webhook.id, sendable.is_pending(), *which)
-    in_order = later.where(Delivery.due_at > db_now()).order_by(Delivery.seq).with_for_update()  # as all lock them
+    return _pending(webhook, *which, Delivery.due_at > db_now())
+
+
+def _pending(webhook: Webhook, *which: ColumnElement[bool]) -> Update:
+    mine = select(Delivery.id).where(Delivery.webhook_id == webhook.id, sendable.is_pending(), *which)
+    in_order = mine.order_by(Delivery.seq).with_for_update()  # as all lock them
     return update(Delivery).where(Delivery.id.in_(in_order))
 
 
@@ -236,6 +246,8 @@ def _note(delivery: Delivery, letter: Letter, result: Result) -> None:
 
 def _settle(webhook: Webhook, delivery: Delivery, letter: Letter, result: Result) -> None:
     """What the answer means for the delivery, its lanes and its webhook."""
+    # By somebody, for one more try, while this one was on its way.
+    asked = delivery.trigger == Trigger.MANUAL and letter.trigger != Trigger.MANUAL
     delivery.trigger = Trigger.AUTOMATIC
     if letter.trigger == Trigger.TEST:
         delivery.trigger = Trigger.TEST
@@ -247,6 +259,8 @@ def _settle(webhook: Webhook, delivery: Delivery, letter: Letter, result: Result
         breaker.answers(webhook)
     else:
         _try_later(webhook, delivery, letter, result)
+        if asked and webhook.is_active:
+            delivery.status, delivery.trigger, delivery.due_at = Status.PENDING, Trigger.MANUAL, db_now()
         breaker.fails(webhook, delivery.id, result, letter.is_probe)
 
 

@@ -18,6 +18,8 @@ from portal.webhooks import tasks
 from portal.webhooks.models import Event
 from tests.webhooks.making import make_webhook
 
+pytestmark = pytest.mark.both
+
 Events = Callable[[uuid.UUID], list[Event]]
 LEADS = {"all": "match", "f": "lead_stage.is.Lead", "act": "edit"}
 

@@ -14,6 +14,8 @@ from portal.contacts.models import Contact
 from portal.extensions import db
 from tests.webhooks.making import make_webhook
 
+pytestmark = pytest.mark.both
+
 Bodies = Callable[[uuid.UUID], list[dict[str, Any]]]
 
 

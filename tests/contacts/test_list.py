@@ -17,6 +17,8 @@ from portal.contacts.list_models import ContactView
 from portal.contacts.models import Contact, Tag
 from portal.extensions import db, utcnow
 
+pytestmark = pytest.mark.both
+
 Shown = Callable[..., list[str]]
 PEOPLE: list[dict[str, Any]] = [
     {"first_name": "Ann", "city": "Paris", "lead_stage": "Customer", "tags": ["VIP", "Beta"],

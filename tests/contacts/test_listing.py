@@ -15,6 +15,8 @@ from portal.contacts.listing import ORDERS, SIZES
 from portal.contacts.models import Contact
 from portal.extensions import db
 
+pytestmark = pytest.mark.both
+
 PAGE = SIZES[0]
 HTMX = {"HX-Request": "true", "HX-Request-Type": "partial"}
 Names = Callable[[str], list[str]]

@@ -14,6 +14,8 @@ from portal.extensions import db
 from portal.webhooks.models import Event
 from tests.webhooks.making import make_webhook
 
+pytestmark = pytest.mark.both
+
 Events = Callable[[uuid.UUID], list[Event]]
 
 

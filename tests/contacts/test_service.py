@@ -16,6 +16,8 @@ from portal.contacts.models import Contact
 from portal.extensions import db
 from portal.webhooks.models import Event
 
+pytestmark = pytest.mark.both
+
 AT_ONCE = 4
 Events = Callable[[uuid.UUID], list[Event]]
 

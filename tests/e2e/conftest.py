@@ -56,7 +56,8 @@ def receiver() -> Iterator[Receiver]:
 @contextmanager
 def opened(chromium: Chromium, portal: Installation, **options: Any) -> Iterator[Page]:
     """A fresh browser window; any message of the page's security policy or script error fails the test."""
-    context = chromium.new_context(base_url=portal.url, **options)
+    # Whatever moves is clicked once it stands still: that is waited for.
+    context = chromium.new_context(base_url=portal.url, reduced_motion="reduce", **options)
     context.set_default_timeout(LIMIT)
     page, trouble = context.new_page(), []
     page.on("console", lambda message: trouble.append(message.text) if message.type == "error" else None)

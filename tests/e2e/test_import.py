@@ -67,7 +67,7 @@ def test_from_the_file_to_the_contacts_and_the_mended_rows(page: Page, tmp_path:
 
 
 def test_by_keyboard_on_a_phone(chromium: Chromium, portal: Installation, tmp_path: Path) -> None:
-    with opened(chromium, portal, reduced_motion="reduce") as page:
+    with opened(chromium, portal) as page:
         sign_up(page)
         page.set_viewport_size({"width": 390, "height": 800})
         begin(page, tmp_path)

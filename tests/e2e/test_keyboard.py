@@ -42,7 +42,6 @@ def enter(page: Page, role: str, name: str, key: str = "Tab") -> None:
 @pytest.fixture(autouse=True)
 def still(page: Page) -> None:
     """Nothing fades, so that what shows shows at once."""
-    page.emulate_media(reduced_motion="reduce")
 
 
 def test_the_six_steps(page: Page, receiver: Receiver) -> None:

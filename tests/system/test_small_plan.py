@@ -5,11 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import psycopg
+import pytest
 import redis
 import requests
 
 from tests.receiving import Got, receiving
 from tests.system.installation import Browser, Installation, until
+
+pytestmark = pytest.mark.both
 
 LIMIT = 18
 WEBHOOKS = 8

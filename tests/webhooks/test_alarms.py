@@ -29,6 +29,8 @@ from tests.conftest import Person
 from tests.webhooks.driving import OK, refusal
 from tests.webhooks.making import make_event, make_webhook, make_workspace
 
+pytestmark = pytest.mark.both
+
 HOURS = {1: 1.01, 2: 24.01, 3: 96.01}
 
 

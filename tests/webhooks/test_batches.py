@@ -22,6 +22,8 @@ from tests.conftest import Person
 from tests.webhooks.driving import OK, make_due, refusal
 from tests.webhooks.making import delivery_of, make_webhook, make_workspace
 
+pytestmark = pytest.mark.both
+
 SIZES = (1, 3, 3, 100)
 SEEDS = range(2)
 

@@ -15,6 +15,8 @@ from portal.webhooks.sentences import Note
 from tests.webhooks.driving import OK, TIMEOUT, answer, claim, fail_side_by_side, make_due, refusal
 from tests.webhooks.making import delivery_of, make_event, make_webhook, make_workspace
 
+pytestmark = pytest.mark.both
+
 NOTHING = Note("", "", "")
 
 

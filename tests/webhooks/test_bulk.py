@@ -19,6 +19,8 @@ from portal.webhooks.worker_models import Bulk, BulkKind
 from tests.webhooks.driving import OK, claim, refusal
 from tests.webhooks.making import delivery_of, make_event, make_webhook, make_workspace
 
+pytestmark = pytest.mark.both
+
 FAILED = Filters({"status": Status.FAILED})
 
 

@@ -14,6 +14,8 @@ from tests.conftest import Person
 from tests.webhooks.conftest import HTMX, Deliver, add_attempt
 from tests.webhooks.making import make_webhook
 
+pytestmark = pytest.mark.both
+
 NOW = datetime(2026, 11, 25, 14, 30, tzinfo=UTC)
 
 

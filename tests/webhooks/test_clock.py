@@ -13,6 +13,8 @@ from portal.webhooks.models import Webhook
 from tests.webhooks.driving import claim
 from tests.webhooks.making import delivery_of, make_event, make_webhook, make_workspace
 
+pytestmark = pytest.mark.both
+
 HOUR = timedelta(hours=1)
 
 

@@ -1,6 +1,7 @@
 """The state machine, answer by answer: what follows for the delivery, its lanes and its webhook."""
 
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -13,6 +14,8 @@ from portal.webhooks.log_models import Attempt
 from portal.webhooks.models import Delivery, EventType, LaneEntry, PauseReason, State, Status, Trigger, Webhook
 from tests.webhooks.driving import GONE, OK, answer, claim, refusal
 from tests.webhooks.making import delivery_of, make_event, make_webhook, make_workspace
+
+pytestmark = pytest.mark.both
 
 
 @pytest.fixture
@@ -169,6 +172,23 @@ def test_resending_what_succeeded_takes_nothing_away(webhook: Webhook, lease: Le
     assert claim(webhook)[0].trigger == Trigger.MANUAL
     answer(lease, refusal())
     assert delivery_of(event, webhook).status == Status.SUCCEEDED
+
+
+@pytest.mark.parametrize("at_once", [publisher.resend, lambda one: engine.try_first(one.webhook, [])])
+def test_what_is_asked_for_while_it_is_on_its_way_is_tried_again_if_that_fails(
+    webhook: Webhook, lease: Lease, at_once: Callable[[Delivery], object]
+) -> None:
+    event = make_event(webhook.workspace_id)
+    answer(lease, refusal())
+    (letter,) = claim(webhook)
+    at_once(delivery_of(event, webhook))
+    db.session.commit()
+    engine.record(lease.token, [(letter, refusal())])
+    db.session.commit()
+    assert [(again.number, again.trigger) for again in claim(webhook)] == [(3, Trigger.MANUAL)]
+    answer(lease, refusal())
+    delivery = delivery_of(event, webhook)
+    assert (delivery.status, delivery.trigger, delivery.step) == (Status.PENDING, Trigger.AUTOMATIC, 3)
 
 
 def test_resending_what_failed_begins_the_schedule_anew(webhook: Webhook, lease: Lease) -> None:

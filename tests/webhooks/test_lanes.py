@@ -12,6 +12,8 @@ from portal.webhooks.models import Delivery, LaneEntry, Status, Webhook
 from portal.webhooks.sendable import is_sendable
 from tests.webhooks.making import delivery_of, make_event, make_webhook, make_workspace
 
+pytestmark = pytest.mark.both
+
 
 @pytest.fixture
 def webhook(app: Flask) -> Webhook:

@@ -7,6 +7,7 @@ from collections import Counter
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from flask import Flask
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -32,6 +33,8 @@ from portal.webhooks.outbound import Failure, Phases, Result
 from portal.webhooks.worker_models import Bulk, BulkKind
 from tests.webhooks.driving import GONE, OK, TIMEOUT, refusal
 from tests.webhooks.making import make_event, make_webhook, make_workspace
+
+pytestmark = pytest.mark.both
 
 ANSWERS: dict[str, Result] = {
     "ok": OK,

@@ -11,6 +11,8 @@ from portal.webhooks.models import Delivery, PauseReason, Webhook
 from tests.conftest import Person
 from tests.webhooks.conftest import Deliver
 
+pytestmark = pytest.mark.both
+
 
 def table(dana: Person, webhook: Webhook) -> str:
     """The panel of the next tries; empty when there is none."""

@@ -24,6 +24,8 @@ from tests.filling import fill, fill_attempts, fill_log
 from tests.webhooks.driving import OK
 from tests.webhooks.making import make_event, make_webhook, make_workspace
 
+pytestmark = pytest.mark.both
+
 LONG = {"audit_entry", "delivery", "event", "lane_entry", "attempt", "subject", "mention", "search_word"}
 """Tables that grow with what happens."""
 

@@ -3,12 +3,16 @@
 import uuid
 from datetime import timedelta
 
+import pytest
+
 from portal.extensions import db, utcnow
 from portal.webhooks import problems
 from portal.webhooks.models import Status, Trigger, Webhook
 from tests.conftest import Person
 from tests.webhooks.conftest import Deliver
 from tests.webhooks.making import make_webhook
+
+pytestmark = pytest.mark.both
 
 
 def found(*webhooks: Webhook) -> list[tuple[str, int, int]]:

@@ -19,6 +19,8 @@ from tests.webhooks.driving import answer as answer_first
 from tests.webhooks.driving import claim, refusal
 from tests.webhooks.making import delivery_of, make_event, make_webhook, make_workspace
 
+pytestmark = pytest.mark.both
+
 BEGAN = datetime(2026, 11, 25, tzinfo=UTC)
 
 
@@ -157,8 +159,10 @@ def test_a_drain_sends_at_that_pace_and_is_rung_when_it_may_go_on(app: Flask, mo
         for _ in range(3):
             make_event(slow.workspace_id)
         began = time.monotonic()
-        tasks.drain(str(webhook.id))
+        while len(receiver.got) < len(sent):  # it may hand over: on a busy machine, or when a clock is not exact
+            tasks.drain(str(webhook.id))
         took = time.monotonic() - began
+        rung.clear()
         tasks.drain(str(slow.id))
         got = receiver.wait(9)
     assert [one.headers["webhook-id"] for one in got[:8]] == sent
