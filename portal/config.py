@@ -113,9 +113,8 @@ def _database_url(environ: Mapping[str, str], data: Path) -> str:
 
 def _engine_options(url: str) -> dict[str, Any]:
     options: dict[str, Any] = {"pool_size": POOL_SIZE, "max_overflow": 0, "pool_timeout": 30}
-    if make_url(url).get_backend_name() == "sqlite":
-        return options | {"connect_args": {"timeout": BUSY_SECONDS}}
-    return options | {"pool_pre_ping": True}
+    is_sqlite = make_url(url).get_backend_name() == "sqlite"
+    return options | ({"connect_args": {"timeout": BUSY_SECONDS}} if is_sqlite else {})
 
 
 def _encryption_keys(environ: Mapping[str, str], secret_key: str) -> list[str]:

@@ -1,5 +1,6 @@
 """The database and Flask's other extensions, made once and bound in `create_app`; date-times that are always UTC."""
 
+import math
 import random
 import time
 from datetime import UTC, datetime
@@ -8,6 +9,7 @@ from sqlite3 import SQLITE_BUSY
 from sqlite3 import Connection as SQLiteConnection
 from typing import Any
 
+import psycopg
 from argon2 import PasswordHasher
 from flask import current_app, has_request_context, request
 from flask_limiter import Limiter
@@ -16,10 +18,11 @@ from flask_login import LoginManager
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
-from sqlalchemy import Connection, DateTime, Dialect, Engine, Enum, Float, MetaData, event, literal, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection, DateTime, Dialect, Engine, Enum, Float, MetaData, String, event, literal, text
+from sqlalchemy.exc import DisconnectionError, OperationalError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.pool import ConnectionPoolEntry, Pool
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
@@ -27,6 +30,7 @@ from sqlalchemy.types import TypeDecorator
 from .config import BUSY_SECONDS
 
 READING, WRITING = "portal_reading", "portal_writing"
+LEFT, IDLE_SECONDS = "portal_left", 1.0
 WITHOUT_WAITING = text("SET LOCAL synchronous_commit TO OFF")
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
@@ -72,6 +76,24 @@ def _postgresql_now(element: db_now, compiler: SQLCompiler, **kw: Any) -> str:
     return f"(statement_timestamp() + ({compiler.process(element.clauses, **kw)}) * interval '1 second')"
 
 
+class without_waiting(FunctionElement[str]):  # noqa: N801 - reads as the SQL function that it is
+    """In RETURNING: what `commit_without_waiting` does, without a question of its own."""
+
+    type = String()
+    inherit_cache = True
+    name = "without_waiting"
+
+
+@compiles(without_waiting, "sqlite")
+def _sqlite_without_waiting(_element: without_waiting, _compiler: SQLCompiler, **_kw: Any) -> str:
+    return "''"
+
+
+@compiles(without_waiting, "postgresql")
+def _postgresql_without_waiting(_element: without_waiting, _compiler: SQLCompiler, **_kw: Any) -> str:
+    return "set_config('synchronous_commit', 'off', true)"
+
+
 def utcnow() -> datetime:
     """The local clock as an aware UTC date-time, for what people read; leases and schedules use `db_now`."""
     return datetime.now(UTC)
@@ -105,6 +127,25 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     # SQLite's own lower() leaves É as it is; searching would then not find é.
     connection.create_function("lower", 1, lambda text: text and text.lower(), deterministic=True)
     connection.execute("PRAGMA synchronous = FULL")  # NORMAL can roll back a commit when the power fails
+
+
+@event.listens_for(Pool, "checkin")
+def _note_when(_connection: Any, record: ConnectionPoolEntry) -> None:
+    record.info[LEFT] = time.monotonic()
+
+
+@event.listens_for(Pool, "checkout")
+def _look_whether_it_stands(connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
+    """What a server closed when it was restarted is found out before it is used. What was used a moment ago is not
+    looked at: that would be one more question for each transaction."""
+    idle = time.monotonic() - record.info.get(LEFT, math.inf)
+    if isinstance(connection, psycopg.Connection) and idle > IDLE_SECONDS:
+        try:
+            connection.autocommit = True
+            connection.execute(";")
+            connection.autocommit = False
+        except psycopg.Error as error:
+            raise DisconnectionError from error
 
 
 @event.listens_for(Engine, "begin")

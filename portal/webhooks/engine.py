@@ -10,14 +10,10 @@ from math import inf
 
 from sqlalchemy import (
     ColumnElement,
-    Integer,
     Select,
     Update,
     and_,
     bindparam,
-    case,
-    func,
-    insert,
     or_,
     select,
     update,
@@ -25,20 +21,17 @@ from sqlalchemy import (
 from sqlalchemy.orm import lazyload
 
 from ..among import among
-from ..extensions import UTCDateTime, db, db_now, utcnow
+from ..extensions import db, db_now, utcnow
 from ..pace import pace, prepared
-from . import breaker, lanes, letters, sendable, throttle
+from . import breaker, lanes, letters, recording, sendable, throttle
 from .lease import LeaseLost
 from .letters import Letter
-from .log_models import Attempt
 from .models import Delivery, State, Status, Trigger, Webhook
 from .outbound import Failure, Result
+from .recording import Answers
 
 CLOCK_DRIFT = 5
 """Seconds by which the clocks of two database servers, one of which takes over from the other, may differ."""
-ATTEMPTS = insert(Attempt.__table__)  # type: ignore[arg-type]
-Answers = Sequence[tuple[Letter, Result]]
-"""Of one webhook."""
 
 
 def claim(webhook_id: uuid.UUID, token: str | None, in_flight: Collection[uuid.UUID]) -> list[Letter]:
@@ -126,26 +119,6 @@ def _states() -> Select[Status]:
     return chosen.order_by(Delivery.seq).with_for_update()
 
 
-@prepared
-def _succeeded() -> Update:
-    """A delivery was taken."""
-    number, now = bindparam("number", type_=Integer), bindparam("now", type_=UTCDateTime())
-    new = {
-        "status": Status.SUCCEEDED,
-        "due_at": None,
-        "trigger": Trigger.AUTOMATIC,
-        "succeeded_at": func.coalesce(Delivery.succeeded_at, now),
-        "attempts": case((Delivery.attempts > number, Delivery.attempts), else_=number),
-        "last_attempt_at": bindparam("began"),
-        "last_trigger": bindparam("why"),
-        "last_status": bindparam("code"),
-        "last_failure": None,
-        "last_duration_ms": bindparam("took"),
-        "updated_at": now,
-    }
-    return update(Delivery.__table__).where(Delivery.id == bindparam("it")).values(new)  # type: ignore[arg-type]
-
-
 def _locked(answers: Answers) -> Webhook:
     return db.session.scalars(_webhook(), {"it": answers[0][0].webhook_id}).one()
 
@@ -168,15 +141,11 @@ def _record(webhook: Webhook, token: str, answers: Answers) -> bool:
     keys = [letter.delivery_id for letter, _ in answers]
     states = set(db.session.connection().scalars(_states(), {"keys": keys})) if plain else set()
     if states == {Status.PENDING}:
-        _log(answers)
-        _succeed(webhook, keys, answers)
+        recording.take(webhook.id, answers)
+        breaker.answers(webhook, len(answers))
     else:
         _settle_each(webhook, keys, answers, held)
     return held
-
-
-def _log(answers: Answers) -> None:
-    db.session.connection().execute(ATTEMPTS, [letters.attempt(letter, result) for letter, result in answers])
 
 
 def _is_plain(answer: tuple[Letter, Result]) -> bool:
@@ -185,22 +154,9 @@ def _is_plain(answer: tuple[Letter, Result]) -> bool:
     return result.ok and letter.trigger != Trigger.TEST
 
 
-def _succeed(webhook: Webhook, keys: Sequence[uuid.UUID], answers: Answers) -> None:
-    """All were taken, and nothing else happened to them meanwhile: what `_settle_each` does, in two statements."""
-    now = utcnow()
-    rows = [
-        {"it": letter.delivery_id, "number": letter.number, "now": now, "began": letter.started_at,
-         "why": letter.trigger, "code": result.status, "took": result.duration_ms}
-        for letter, result in answers
-    ]  # fmt: skip
-    db.session.connection().execute(_succeeded(), rows)
-    breaker.answers(webhook, len(answers))
-    lanes.leave(webhook.id, keys)
-
-
 def _settle_each(webhook: Webhook, keys: Sequence[uuid.UUID], answers: Answers, held: bool) -> None:
     deliveries = {delivery.id: delivery for delivery in db.session.scalars(_deliveries(), {"keys": keys})}
-    _log([(letter, _without_answer(deliveries[letter.delivery_id], result)) for letter, result in answers])
+    recording.log([(letter, _without_answer(deliveries[letter.delivery_id], result)) for letter, result in answers])
     for letter, result in answers:
         delivery = deliveries[letter.delivery_id]
         _note(delivery, letter, result)

@@ -36,7 +36,7 @@ from .models import Delivery, LaneEntry, Status
 Lane = tuple[uuid.UUID, uuid.UUID]
 """A webhook and a contact."""
 # Made once: SQLAlchemy adapts every column of a new alias again, which costs more than the statement takes.
-_mine, _other = aliased(LaneEntry), aliased(LaneEntry)
+_mine, OTHER = aliased(LaneEntry), aliased(LaneEntry)
 SEQ = DatabaseSequence("delivery_seq", metadata=Base.metadata)
 NEXT = select(SEQ.next_value()).select_from(func.generate_series(1, bindparam("count", type_=Integer)))
 ENTRIES = insert(LaneEntry)
@@ -123,14 +123,27 @@ def mend() -> int:
     return len(db.session.scalars(_due_now(firsts).returning(Delivery.id)).all())
 
 
-def is_head() -> ColumnElement[bool]:
-    """SQL: nothing stands in front of the delivery in any of its lanes."""
+def is_head(*others: ColumnElement[bool]) -> ColumnElement[bool]:
+    """SQL: nothing stands in front of the delivery in any of its lanes, or nothing of what `others` say over OTHER."""
     return ~exists().where(
         _mine.delivery_id == Delivery.id,
-        _other.webhook_id == _mine.webhook_id,
-        _other.contact_id == _mine.contact_id,
-        _other.seq < Delivery.seq,  # _mine.seq is the same, but lets PostgreSQL read all lanes for one answer
+        OTHER.webhook_id == _mine.webhook_id,
+        OTHER.contact_id == _mine.contact_id,
+        OTHER.seq < Delivery.seq,  # _mine.seq is the same, but lets PostgreSQL read all lanes for one answer
+        *others,
     )
+
+
+def leaving() -> Update:
+    """What `leave` does, as one statement for PostgreSQL, with the ended as `keys` and their webhook as `of`.
+
+    It sees the lanes as they were before it: what leaves them is left out by name.
+    """
+    gone = _taken_out().cte("gone")
+    theirs = (LaneEntry.webhook_id == bindparam("of"), LaneEntry.contact_id.in_(select(gone.c.contact_id)))
+    stays = ~among(LaneEntry.delivery_id, "keys")
+    firsts = select(func.min(LaneEntry.seq)).where(*theirs, stays).group_by(LaneEntry.contact_id)
+    return _due_now(firsts, ~among(OTHER.delivery_id, "keys"))
 
 
 @prepared
@@ -138,9 +151,9 @@ def _behind() -> Select[uuid.UUID]:
     """Anything behind a delivery in one of its lanes."""
     behind = select(_mine.delivery_id).where(
         _mine.delivery_id == bindparam("front"),
-        _other.webhook_id == _mine.webhook_id,
-        _other.contact_id == _mine.contact_id,
-        _other.seq > _mine.seq,
+        OTHER.webhook_id == _mine.webhook_id,
+        OTHER.contact_id == _mine.contact_id,
+        OTHER.seq > _mine.seq,
     )
     return behind.limit(1)
 
@@ -160,8 +173,9 @@ def _moved_up() -> Update:
     return _due_now(firsts)
 
 
-def _due_now(firsts: Select[int]) -> Update:
-    stranded = (Delivery.seq.in_(firsts), Delivery.status == Status.PENDING, Delivery.due_at.is_(None), is_head())
+def _due_now(firsts: Select[int], *others: ColumnElement[bool]) -> Update:
+    waits = (Delivery.status == Status.PENDING, Delivery.due_at.is_(None))
+    stranded = (Delivery.seq.in_(firsts), *waits, is_head(*others))
     return update(DELIVERY).where(*stranded).values(due_at=db_now())
 
 

@@ -8,10 +8,10 @@ import time
 import uuid
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Update, bindparam, or_, update
+from sqlalchemy import ColumnElement, bindparam, or_, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from ..extensions import UTCDateTime, commit_without_waiting, db, db_now
+from ..extensions import UTCDateTime, db, db_now, without_waiting
 from ..pace import pace, prepared
 from .models import Webhook
 
@@ -49,8 +49,7 @@ class Lease:
 
         Raises LeaseLost when another drain has taken over.
         """
-        commit_without_waiting()
-        now = db.session.scalar(_turned(), self._mine() | {"until": until})
+        now: datetime | None = db.session.scalar(_turned(), self._mine() | {"until": until})
         db.session.commit()
         if now is None:
             raise LeaseLost
@@ -59,7 +58,6 @@ class Lease:
     def release(self) -> None:
         """Let the webhook go, unless it is another's already: whatever of ours has not begun by now never does."""
         self.ends = 0.0
-        commit_without_waiting()
         db.session.execute(_released(), self._mine())
         db.session.commit()
 
@@ -67,10 +65,9 @@ class Lease:
         """Whether the lease surely holds for so long, by the local monotonic clock, which no one sets back."""
         return self.ends - time.monotonic() > seconds
 
-    def _hold(self, statement: ReturningUpdate[uuid.UUID, int | None]) -> bool:
+    def _hold(self, statement: ReturningUpdate[uuid.UUID, int | None, str]) -> bool:
         # Read before the statement: however long that takes, the lease is never believed to be longer than it is.
         now = time.monotonic()
-        commit_without_waiting()
         held = db.session.execute(statement, self._mine()).one_or_none()
         db.session.commit()
         if held:
@@ -82,30 +79,32 @@ class Lease:
 
 
 @prepared
-def _taken() -> ReturningUpdate[uuid.UUID, int | None]:
+def _taken() -> ReturningUpdate[uuid.UUID, int | None, str]:
     return _held(is_free())
 
 
 @prepared
-def _renewed() -> ReturningUpdate[uuid.UUID, int | None]:
+def _renewed() -> ReturningUpdate[uuid.UUID, int | None, str]:
     return _held(Webhook.lease_token == bindparam("holder"))
 
 
 @prepared
-def _turned() -> ReturningUpdate[datetime]:
+def _turned() -> ReturningUpdate[datetime, str]:
     mine = (Webhook.id == bindparam("it"), Webhook.lease_token == bindparam("holder"))
     moved = update(Webhook).where(*mine).values(next_at=bindparam("until", type_=UTCDateTime()))
-    return moved.returning(db_now()).execution_options(synchronize_session=False)
+    return moved.returning(db_now(), without_waiting()).execution_options(synchronize_session=False)
 
 
 @prepared
-def _released() -> Update:
+def _released() -> ReturningUpdate[str]:
     mine = (Webhook.id == bindparam("it"), Webhook.lease_token == bindparam("holder"))
     free = update(Webhook).where(*mine).values(leased_until=None, lease_token=None)
-    return free.execution_options(synchronize_session=False)
+    return free.returning(without_waiting()).execution_options(synchronize_session=False)
 
 
-def _held(condition: ColumnElement[bool]) -> ReturningUpdate[uuid.UUID, int | None]:
+def _held(condition: ColumnElement[bool]) -> ReturningUpdate[uuid.UUID, int | None, str]:
     new = {"leased_until": db_now(pace().lease), "lease_token": bindparam("holder")}
     chosen = update(Webhook).where(Webhook.id == bindparam("it"), condition).values(new)
-    return chosen.returning(Webhook.id, Webhook.throttle).execution_options(synchronize_session=False)
+    return chosen.returning(Webhook.id, Webhook.throttle, without_waiting()).execution_options(
+        synchronize_session=False
+    )

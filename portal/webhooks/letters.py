@@ -1,26 +1,24 @@
 """Letters: requests about to be made. Many are written at once, so it is done in a few cheap steps."""
 
 import uuid
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Row
 
-from ..among import among
-from ..extensions import db, utcnow
-from ..pace import prepared
+from ..extensions import utcnow
 from . import signing, throttle
-from .models import EventType, Subject, Trigger, Webhook
+from .models import EventType, Trigger, Webhook
 from .outbound import Result
 
 MASK = "••••••"
 SECRET_LENGTH = 8
 """Characters from which a word of a custom header is looked for in what comes back."""
-Claimed = Row[uuid.UUID, int, Trigger, EventType, str, bytes, bool]
-"""A delivery that may be sent: its id, attempts, trigger, event type, event's id and body, and whether it is due."""
+Claimed = Row[uuid.UUID, int, Trigger, EventType, str, bytes, bool, list[dict[str, Any]]]
+"""A delivery that may be sent: its id, attempts, trigger, event type, event's id and body, whether it is due, and what
+its event changed of each contact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +46,14 @@ def write(webhook: Webhook, claimed: Sequence[Claimed], probing: bool) -> list[L
     """A letter for each of these deliveries of one webhook, in their order; its secrets are opened once for all."""
     if not claimed:
         return []
-    changed, own = _changed([row[4] for row in claimed]), signing.custom_headers(webhook)
+    own = signing.custom_headers(webhook)
     signer, own_names = signing.Signer(webhook), frozenset(own)
 
     def letter(row: Claimed) -> Letter:
-        key, attempts, trigger, event_type, event_id, body, was_due = row
+        key, attempts, trigger, event_type, event_id, body, was_due, changes = row
         now, number = utcnow(), attempts + 1
         trigger = Trigger.PROBE if probing and trigger == Trigger.AUTOMATIC else trigger
-        about = signing.About(event_id, event_type, body, changed.get(event_id, set()))
+        about = signing.About(event_id, event_type, body, set().union(*changes or ()))
         headers = signer.headers(about, number, trigger, now) | own
         return Letter(key, webhook.id, number, trigger, was_due, probing, webhook.url, headers, own_names, body, now)
 
@@ -107,16 +105,3 @@ def _veiled_body(letter: Letter, body: bytes) -> bytes:
     """Only where there is something to veil: what is no UTF-8 stays as it came."""
     veiled = _veiled(body.decode("utf-8", "surrogateescape"), letter) if letter.own_headers else None
     return body if veiled is None else veiled.encode("utf-8", "surrogateescape")
-
-
-@prepared
-def _changes() -> Select[str, dict[str, list[Any]]]:
-    return select(Subject.event_id, Subject.changes).where(among(Subject.event_id, "of"))
-
-
-def _changed(event_ids: Sequence[str]) -> dict[str, set[str]]:
-    """The names of what these events changed, by event."""
-    found = defaultdict[str, set[str]](set)
-    for event_id, changes in db.session.connection().execute(_changes(), {"of": event_ids}):
-        found[event_id].update(changes)
-    return found

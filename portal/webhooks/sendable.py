@@ -2,15 +2,17 @@
 
 import uuid
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, case, exists, literal, or_, select
 
 from ..among import among
 from ..extensions import db, db_now
 from ..pace import pace, prepared
+from ..rows import together
 from . import breaker, lanes, throttle
 from .lease import is_free
-from .models import Delivery, Event, EventType, State, Status, Trigger, Webhook
+from .models import Delivery, Event, EventType, State, Status, Subject, Trigger, Webhook
 from .outbound import RETRY_AFTER_LIMIT
 
 FAR = datetime(9999, 1, 1, tzinfo=UTC)
@@ -69,8 +71,9 @@ def _any_held() -> Select[datetime | None, datetime]:
 
 
 @prepared
-def first(probing: bool) -> Select[uuid.UUID, int, Trigger, EventType, str, bytes, bool]:
-    """What is sendable of a webhook and not in flight, as much as there is room for, and whether it is due."""
+def first(probing: bool) -> Select[uuid.UUID, int, Trigger, EventType, str, bytes, bool, list[dict[str, Any]]]:
+    """What is sendable of a webhook and not in flight, as much as there is room for, whether it is due, and what it
+    changed."""
     room = bindparam("room", type_=Integer)
     found = (
         select(Delivery.id)
@@ -87,8 +90,9 @@ def first(probing: bool) -> Select[uuid.UUID, int, Trigger, EventType, str, byte
     # The least recently attempted probes first: one poisoned delivery must not stand for the whole receiver.
     order = (Delivery.last_attempt_at.asc().nulls_first(),) if probing else ()
     event = (Delivery.event_type, Event.id, Event.body)
+    changes = select(together(Subject.changes)).where(Subject.event_id == Event.id).scalar_subquery()
     return (
-        select(Delivery.id, Delivery.attempts, Delivery.trigger, *event, Delivery.due_at <= db_now())
+        select(Delivery.id, Delivery.attempts, Delivery.trigger, *event, Delivery.due_at <= db_now(), changes)
         .join(found, found.c.id == Delivery.id)
         .join(Event, Event.id == Delivery.event_id)
         .order_by(*order, Delivery.due_at, Delivery.seq)

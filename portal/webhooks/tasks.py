@@ -5,7 +5,8 @@ import threading
 import time
 import uuid
 from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, InvalidStateError, ThreadPoolExecutor, wait
+from contextlib import suppress
 
 from flask import current_app
 from sqlalchemy import delete
@@ -32,13 +33,18 @@ EXACTNESS = 0.002
 PATIENCE = 0.5
 """Seconds for which a drain stays when only the throttle holds it back."""
 
-GATHER = 0.005
-"""Seconds: most of what is sent together to a quick receiver is answered within, and a transaction costs as much."""
+GATHER_LEAST, GATHER_MOST = 0.005, 0.02
+"""Seconds that a first answer waits for others, to be written down with them: as long as it took itself, within these.
+What is sent together is mostly answered together, and a transaction takes as long."""
+LOOK = 1.0
+"""Seconds until a drain that waits for a receiver looks for more to send, if no bell in its process says so before."""
 
 # Threads that wait for receivers. Drains bound them by their widths: one must never wait for another's receiver.
 senders = ThreadPoolExecutor(max_workers=1000, thread_name_prefix="send")
 # Bound what computes, not what waits: threads that all compute at once mostly wait for the interpreter's lock.
 computing = threading.BoundedSemaphore(2)
+at_work: dict[uuid.UUID, "Drain"] = {}
+"""The drains of this process, by webhook."""
 log = logging.getLogger("portal.deliveries")
 
 
@@ -47,12 +53,16 @@ def drain(webhook_id: str) -> None:
     key = uuid.UUID(webhook_id)
     jobs.bells().answered(key, SWEEP_KEY)
     lease = Lease(key)
-    if not lease.take():
-        return  # another drain has it, and looks once more after it let go
+    if not lease.take():  # another drain has it, and looks once more after it let go
+        if key in at_work:
+            at_work[key].hear()
+        return
     try:
         with outbound.Connections(owner=key) as connections:
-            Drain(lease, connections).run()
+            at_work[key] = Drain(lease, connections)
+            at_work[key].run()
     finally:
+        at_work.pop(key, None)
         db.session.rollback()
         lease.release()
     begin_reading()
@@ -73,6 +83,8 @@ class Drain:
         )
         self.allowed = current_app.config["ALLOWED_NETWORKS"]
         self.in_flight: dict[Future[Result | None], Letter] = {}
+        self.bell = Future[Result | None]()
+        """Rung when there may be more to send."""
         self.ends = time.monotonic() + self.pace.slice
         self.sent = 0
         self.open = True
@@ -87,6 +99,11 @@ class Drain:
             self._go_on(self._collect() if self.in_flight else [])
             if not self.in_flight and not self._await_turn():
                 return
+
+    def hear(self) -> None:
+        """Called in another thread: there may be more to send."""
+        with suppress(InvalidStateError):  # it rings already
+            self.bell.set_result(None)
 
     def _may_send(self) -> bool:
         fresh = self.sent < self.pace.slice_deliveries and time.monotonic() < self.ends and not jobs.stopping.is_set()
@@ -154,11 +171,14 @@ class Drain:
 
     def _collect(self) -> list[tuple[Letter, Result]]:
         """Wait for answers: for the first, and shortly for those that come with it, to write them down together."""
-        turn = self.turn - time.monotonic()
-        timeout = min(turn, self.pace.lease_renewal) if turn > 0 else self.pace.lease_renewal
-        done, others = wait(self.in_flight, timeout=timeout, return_when=FIRST_COMPLETED)
-        if done and others:
-            done, _ = wait(self.in_flight, timeout=GATHER)
+        began = time.monotonic()
+        turn = self.turn - began
+        done, _ = wait([*self.in_flight, self.bell], min(turn, LOOK) if turn > 0 else LOOK, FIRST_COMPLETED)
+        if self.bell in done:
+            self.bell = Future()
+        elif 0 < len(done) < len(self.in_flight):
+            wait(self.in_flight, min(max(time.monotonic() - began, GATHER_LEAST), GATHER_MOST))
+        done = {future for future in self.in_flight if future.done()}
         ended = [(self.in_flight.pop(future), future.result()) for future in done]
         answers = [(letter, result) for letter, result in ended if result is not None]
         self.open &= len(answers) == len(ended)

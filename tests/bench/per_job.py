@@ -37,7 +37,8 @@ def deliver(delivery_id: str) -> None:
     """The job: send, and record that it succeeded."""
     delivery = db.session.get_one(Delivery, uuid.UUID(delivery_id))
     event = delivery.event
-    row = (delivery.id, delivery.attempts, delivery.trigger, event.type, event.id, event.body, True)
+    changes = [one.changes for one in event.subjects]
+    row = (delivery.id, delivery.attempts, delivery.trigger, event.type, event.id, event.body, True, changes)
     [letter] = letters.write(delivery.webhook, [row], probing=False)
     db.session.rollback()  # no connection to the database is held during HTTP
     allowed = current_app.config["ALLOWED_NETWORKS"]
