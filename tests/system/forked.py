@@ -97,3 +97,6 @@ class Quick(Installation):
         process = Forked(command, self.env, self.log)
         self.processes.append(process)  # type: ignore[arg-type]
         return process
+
+    def migrate(self) -> None:
+        assert self.run("flask", "db", "upgrade").wait() == 0, self.log.read_text()
