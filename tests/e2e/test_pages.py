@@ -45,8 +45,10 @@ PRESS_TWICE = """(button) => {
   button.click();
   return { refused, shows: getComputedStyle(button, "::after").animationName };
 }"""
-PARTS = "() => [...document.querySelectorAll('.shell > header, nav a, section, form, fieldset, details, tr, li')]"
-TEXTS = "(parts) => parts.map((part) => part.outerHTML)"
+PARTS = """() => [...document.querySelectorAll(".shell > header, nav a, section, form, fieldset, details, tr, li")]
+  .filter((part) => part.checkVisibility())"""
+TEXTS = "(parts) => parts.map((part) => part.outerHTML + part.innerText)"
+"""Letter by letter, and what of it shows: a menu that opens is the same markup, but was not judged."""
 TOKEN = re.compile(r'(?<=name="csrf_token" value=")[^"]*')
 JUDGE = """([parts, known]) => axe.run(
   { exclude: parts.filter((_, number) => known.includes(number)) }, { resultTypes: ["violations", "incomplete"] },
