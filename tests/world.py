@@ -1,13 +1,29 @@
 """A workspace with a row in every table and a word of its own in every field, made from the models themselves."""
 
 import hashlib
+import sqlite3
 import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from flask import current_app
-from sqlalchemy import Boolean, Column, Enum, Float, Integer, LargeBinary, Select, String, Table, Uuid, insert, select
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Enum,
+    Float,
+    Integer,
+    LargeBinary,
+    Select,
+    String,
+    Table,
+    Uuid,
+    delete,
+    insert,
+    select,
+    text,
+)
 
 from portal.accounts import invitations, passwords
 from portal.accounts import service as accounts
@@ -162,6 +178,38 @@ def all_rows() -> list[tuple[Any, ...]]:
     """Every row of the database."""
     db.session.rollback()
     return [(table.name, *row) for table in Base.metadata.sorted_tables for row in db.session.execute(_ordered(table))]
+
+
+def keeping() -> Callable[[], None]:
+    """What puts the database back to how it is now, also where its own triggers forbid that."""
+    if db.engine.dialect.name == "postgresql":
+        rows = all_rows()
+        return lambda: _put_back(rows)
+    kept = sqlite3.connect(":memory:")
+    _copy(kept, into_it=True)
+    return lambda: _copy(kept, into_it=False)
+
+
+def _put_back(rows: list[tuple[Any, ...]]) -> None:
+    """Make PostgreSQL hold these rows and no others."""
+    db.session.rollback()
+    db.session.execute(text("SET LOCAL session_replication_role = replica"))  # no triggers
+    for table in Base.metadata.sorted_tables:
+        db.session.execute(delete(table))
+        names = [column.name for column in table.columns]
+        if mine := [dict(zip(names, row, strict=True)) for name, *row in rows if name == table.name]:
+            db.session.execute(insert(table), mine)
+    db.session.commit()
+
+
+def _copy(kept: sqlite3.Connection, into_it: bool) -> None:
+    """Copy SQLite's pages there, or back."""
+    db.session.rollback()
+    connection = db.engine.raw_connection()
+    real = cast(sqlite3.Connection, connection.driver_connection)
+    source, target = (real, kept) if into_it else (kept, real)
+    source.backup(target)
+    connection.close()
 
 
 def rows_of(person: Person) -> list[tuple[Any, ...]]:

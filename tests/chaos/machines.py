@@ -25,6 +25,12 @@ class Machines(Installation):
         self.processes.append(process)  # type: ignore[arg-type]
         return process
 
+    def migrate(self) -> None:
+        """Make the tables, in a process that starts as fast as the others."""
+        process = self.run("flask", "db", "upgrade")
+        assert process.wait() == 0, process.log.read_text()
+        self.processes.clear()
+
     def web(self) -> Forked:  # type: ignore[override]
         """Start the web process; it answers soon."""
         return self.run("gunicorn", "app:app")

@@ -1,4 +1,4 @@
-"""`make chaos` in short: 20 kills and each other fault once, then every promise; and each check can fail."""
+"""`make chaos` in short: on each database 10 kills and each other fault once, then every promise."""
 
 import pytest
 

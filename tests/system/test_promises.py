@@ -18,8 +18,11 @@ from tests.system.installation import Browser, Installation, until
 
 pytestmark = pytest.mark.both
 
-HASTE = {"PORTAL_LEASE": "6", "PORTAL_SEND_TIMEOUT": "3", "PORTAL_LEASE_RENEWAL": "1"}
-"""A lease that ends soon. By default another worker goes on after 30 s."""
+HASTE = {
+    "PORTAL_LEASE": "4", "PORTAL_LEASE_RENEWAL": "0.5", "PORTAL_SEND_TIMEOUT": "2.5", "PORTAL_CONNECT_TIMEOUT": "2.5",
+    "PORTAL_SWEEP": "0.5",
+}  # fmt: skip
+"""A lease that ends soon, and a sweep that soon sees it. By default another worker goes on after 30 s."""
 
 
 def test_a_contact_made_changed_and_deleted_arrives_three_times_signed_and_in_order(

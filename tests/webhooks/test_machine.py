@@ -2,6 +2,7 @@
 thinks of. Every delivery ends or waits for a known time, no lane runs backwards, nothing is forgotten.
 """
 
+import os
 import uuid
 from collections import Counter
 from datetime import timedelta
@@ -46,6 +47,7 @@ ANSWERS: dict[str, Result] = {
 }
 FINAL = {Status.SUCCEEDED, Status.FAILED, Status.CANCELED}
 FRESH = {"populate_existing": True}
+EXAMPLES = 15 if os.environ.get("THOROUGH") else 7
 which = st.integers(0, 7)
 
 
@@ -338,7 +340,7 @@ def test_whatever_happens_nothing_is_lost_and_order_is_kept(app: Flask) -> None:
     run_state_machine_as_test(
         Engine,
         settings=settings(
-            max_examples=15,
+            max_examples=EXAMPLES,
             stateful_step_count=30,
             derandomize=True,
             database=None,
