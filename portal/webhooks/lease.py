@@ -58,7 +58,7 @@ class Lease:
     def release(self) -> None:
         """Let the webhook go, unless it is another's already: whatever of ours has not begun by now never does."""
         self.ends = 0.0
-        db.session.execute(_released(), self._mine())
+        db.session.scalar(_released(), self._mine())
         db.session.commit()
 
     def lasts(self, seconds: float) -> bool:

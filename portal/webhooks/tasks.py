@@ -5,8 +5,6 @@ import threading
 import time
 import uuid
 from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, InvalidStateError, ThreadPoolExecutor, wait
-from contextlib import suppress
 
 from flask import current_app
 from sqlalchemy import delete
@@ -18,6 +16,7 @@ from . import engine, outbound, sendable, sentences
 from .lease import Lease, LeaseLost
 from .letters import Letter
 from .outbound import Result
+from .outbox import Outbox
 from .worker_models import WorkerBeat
 
 SWEEP_KEY, SWEEP_SECONDS = "sweep", 10
@@ -33,14 +32,9 @@ EXACTNESS = 0.002
 PATIENCE = 0.5
 """Seconds for which a drain stays when only the throttle holds it back."""
 
-GATHER_LEAST, GATHER_MOST = 0.005, 0.02
-"""Seconds that a first answer waits for others, to be written down with them: as long as it took itself, within these.
-What is sent together is mostly answered together, and a transaction takes as long."""
 LOOK = 1.0
 """Seconds until a drain that waits for a receiver looks for more to send, if no bell in its process says so before."""
 
-# Threads that wait for receivers. Drains bound them by their widths: one must never wait for another's receiver.
-senders = ThreadPoolExecutor(max_workers=1000, thread_name_prefix="send")
 # Bound what computes, not what waits: threads that all compute at once mostly wait for the interpreter's lock.
 computing = threading.BoundedSemaphore(2)
 at_work: dict[uuid.UUID, "Drain"] = {}
@@ -55,7 +49,7 @@ def drain(webhook_id: str) -> None:
     lease = Lease(key)
     if not lease.take():  # another drain has it, and looks once more after it let go
         if key in at_work:
-            at_work[key].hear()
+            at_work[key].outbox.hear()
         return
     try:
         with outbound.Connections(owner=key) as connections:
@@ -82,9 +76,7 @@ class Drain:
             connect=self.pace.connect_timeout, resolve=self.pace.connect_timeout, total=self.pace.send_timeout
         )
         self.allowed = current_app.config["ALLOWED_NETWORKS"]
-        self.in_flight: dict[Future[Result | None], Letter] = {}
-        self.bell = Future[Result | None]()
-        """Rung when there may be more to send."""
+        self.outbox = Outbox(self._post)
         self.ends = time.monotonic() + self.pace.slice
         self.sent = 0
         self.open = True
@@ -96,14 +88,9 @@ class Drain:
     def run(self) -> None:
         """Until there is nothing to send, the slice is over or the lease is lost; then await what is in flight."""
         while True:
-            self._go_on(self._collect() if self.in_flight else [])
-            if not self.in_flight and not self._await_turn():
+            self._go_on(self._collect() if self.outbox.under_way else [])
+            if not self.outbox.under_way and not self._await_turn():
                 return
-
-    def hear(self) -> None:
-        """Called in another thread: there may be more to send."""
-        with suppress(InvalidStateError):  # it rings already
-            self.bell.set_result(None)
 
     def _may_send(self) -> bool:
         fresh = self.sent < self.pace.slice_deliveries and time.monotonic() < self.ends and not jobs.stopping.is_set()
@@ -120,8 +107,7 @@ class Drain:
         except LeaseLost:
             db.session.rollback()
             self.open = False
-        for letter in letters:
-            self.in_flight[senders.submit(self._post, letter)] = letter
+        self.outbox.add(letters)
         self.sent += len(letters)
         for letter, result in answers:
             tell(letter, result)
@@ -136,7 +122,7 @@ class Drain:
     def _write_down_and_claim(self, answers: Sequence[tuple[Letter, Result]]) -> Sequence[Letter]:
         """One transaction; no connection to the database is held during HTTP."""
         letters: list[Letter] = []
-        in_flight = [letter.delivery_id for letter in self.in_flight.values()]
+        in_flight = [letter.delivery_id for letter in self.outbox.under_way.values()]
         may_send, self.looked = self._may_send(), time.monotonic()
         if answers:
             if may_send:
@@ -170,16 +156,9 @@ class Drain:
         )
 
     def _collect(self) -> list[tuple[Letter, Result]]:
-        """Wait for answers: for the first, and shortly for those that come with it, to write them down together."""
-        began = time.monotonic()
-        turn = self.turn - began
-        done, _ = wait([*self.in_flight, self.bell], min(turn, LOOK) if turn > 0 else LOOK, FIRST_COMPLETED)
-        if self.bell in done:
-            self.bell = Future()
-        elif 0 < len(done) < len(self.in_flight):
-            wait(self.in_flight, min(max(time.monotonic() - began, GATHER_LEAST), GATHER_MOST))
-        done = {future for future in self.in_flight if future.done()}
-        ended = [(self.in_flight.pop(future), future.result()) for future in done]
+        """Wait for answers, but not past a turn, nor for long: there may be more to send."""
+        turn = self.turn - time.monotonic()
+        ended = self.outbox.collect(min(turn, LOOK) if turn > 0 else LOOK)
         answers = [(letter, result) for letter, result in ended if result is not None]
         self.open &= len(answers) == len(ended)
         return answers

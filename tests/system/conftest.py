@@ -16,15 +16,6 @@ from tests.system.installation import Browser, Installation, installed
 numbers = itertools.count(1)
 
 
-class Migrating(Quick):
-    """Its tables are made by a process that starts as fast as the others."""
-
-    def migrate(self) -> None:
-        process = self.run("flask", "db", "upgrade")
-        assert process.wait() == 0, self.log.read_text()
-        self.processes.clear()
-
-
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -44,7 +35,7 @@ def served(
 ) -> Iterator[Installation]:
     """An installation with a web process."""
     data, redis_url = tmp_path_factory.mktemp("data"), f"unix://{valkey.unix_socket_path}"
-    with installed(fresh_database_url, redis_url, data, free_port(), Migrating) as made:
+    with installed(fresh_database_url, redis_url, data, free_port(), Quick) as made:
         made.web()
         yield made
 

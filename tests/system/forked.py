@@ -100,3 +100,4 @@ class Quick(Installation):
 
     def migrate(self) -> None:
         assert self.run("flask", "db", "upgrade").wait() == 0, self.log.read_text()
+        self.processes.clear()
