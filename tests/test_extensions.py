@@ -7,10 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context
 from pathlib import Path
 
+import psycopg
 import pytest
 from flask import Flask
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
 
+from portal import extensions
 from portal.config import BUSY_SECONDS
 from portal.extensions import begin_reading, db
 from portal.webhooks import sendable
@@ -33,6 +35,18 @@ def test_a_drain_looks_for_work_while_somebody_writes(app: Flask) -> None:
     with ThreadPoolExecutor(1) as other:
         assert other.submit(Context().run, look).result()
     db.session.rollback()
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_connection_that_was_closed_while_it_was_idle_is_not_used(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = db.session.scalar(text("SELECT pg_backend_pid()"))
+    db.session.rollback()
+    with psycopg.connect(app.config["SQLALCHEMY_DATABASE_URI"], autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 10000)", [key])
+    monkeypatch.setattr(extensions, "IDLE_SECONDS", -1)
+    assert db.session.scalar(text("SELECT pg_backend_pid()")) not in (None, key)
 
 
 def test_a_writer_soon_gets_its_turn_beside_one_that_hardly_lets_go(tmp_path: Path) -> None:
