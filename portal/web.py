@@ -4,6 +4,7 @@ import gzip
 import io
 import secrets
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Response, current_app, flash, g, make_response, redirect, render_template, request, url_for
@@ -12,8 +13,15 @@ from flask_login import current_user
 from flask_wtf.csrf import CSRFError
 from lucide import lucide_icon
 from markupsafe import Markup
-from sqlalchemy.exc import SQLAlchemyError
-from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, SecurityError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoConnection
+from werkzeug.exceptions import (
+    HTTPException,
+    InternalServerError,
+    MethodNotAllowed,
+    SecurityError,
+    ServiceUnavailable,
+)
 from werkzeug.wrappers import Response as BaseResponse
 
 from .extensions import db, login, utcnow
@@ -32,6 +40,9 @@ HEADERS = {
 STRICT = ("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
 TELLING = {400, 403, 413, 429}
 """Refusals that may mean an attack: they are logged, with whom and from where."""
+AWAY = (OperationalError, NoConnection)
+"""What SQLAlchemy raises when the database does not answer, or has no connection to spare."""
+RETRY_SECONDS = 5
 PADDING = 100
 """So many bytes, or fewer, hide the size of a compressed page."""
 
@@ -123,8 +134,13 @@ def refused(error: HTTPException) -> BaseResponse:
 
 
 def _unexpected_error(error: Exception) -> BaseResponse:
-    current_app.logger.exception("%s", _told(500))
-    return _error_page(500, InternalServerError(original_exception=error))
+    # A database that is away or busy will soon be back: that is said, and tells machines to come again.
+    refusal = ServiceUnavailable() if isinstance(error, AWAY) else InternalServerError(original_exception=error)
+    current_app.logger.exception("%s", _told(refusal.code))
+    response = _error_page(refusal.code, refusal)
+    if refusal.code == HTTPStatus.SERVICE_UNAVAILABLE:
+        response.headers["Retry-After"] = str(RETRY_SECONDS)
+    return response
 
 
 def _told(code: int) -> str:

@@ -29,7 +29,7 @@ NO_PAGES = {"static", "health.show", "docs.schema", "docs.asyncapi", "sandbox.re
             "imports.refused", "contact_list.add_filter", "audit.download", "privacy.export",
             "metrics.show"}  # fmt: skip
 """What answers a GET with something else than a page of its own."""
-REFUSALS = (400, 403, 404, 413, 429, 500)
+REFUSALS = (400, 403, 404, 413, 429, 500, 503)
 FACTS = """() => ({
   title: document.title,
   headings: document.querySelectorAll("h1").length,
