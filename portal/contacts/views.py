@@ -7,6 +7,7 @@ from uuid import UUID
 from flask import Blueprint, abort, url_for
 from werkzeug.wrappers import Response
 
+from .. import audit
 from ..accounts.permissions import Permission, allowed
 from ..accounts.service import everybody, own_or_404, person, workspace
 from ..extensions import db
@@ -68,7 +69,7 @@ def delete(contact_id: UUID) -> Response:
 def tags() -> Response:
     """The tags with their colours, and a form for one more."""
     form = _new_tag_form()
-    if _saved(form, partial(tagging.add, workspace().id)):
+    if _saved(form, partial(tagging.add, workspace().id), "added"):
         return go(url_for("contacts.tags"))
     return _tags_page(form)
 
@@ -79,7 +80,7 @@ def edit_tag(tag_id: UUID) -> Response:
     """Rename or recolour a tag."""
     tag = own_or_404(Tag, tag_id)
     form = _tag_form(tag)
-    if _saved(form, partial(tagging.change, tag)):
+    if _saved(form, partial(_changed, tag), "changed", _facts(tag)):
         return go(url_for("contacts.tags"))
     return _tags_page(_new_tag_form(), {tag: form})
 
@@ -90,6 +91,7 @@ def delete_tag(tag_id: UUID) -> Response:
     """Take a tag off all contacts and away."""
     tag = own_or_404(Tag, tag_id)
     say(f"Tag {tag.name} is deleted.")
+    audit.note(person().name, "deleted a tag", tag, _facts(tag))
     tagging.delete(tag)
     db.session.commit()
     return go(url_for("contacts.tags"))
@@ -124,15 +126,26 @@ def form_page(form: ContactForm, edit: Edit | None = None) -> Response:
     )  # fmt: skip
 
 
-def _saved(form: TagForm, save: Callable[[str, str], object]) -> bool:
+def _changed(tag: Tag, name: str, color: str) -> Tag:
+    tagging.change(tag, name, color)
+    return tag
+
+
+def _facts(tag: Tag) -> dict[str, str]:
+    return {"Name": tag.name, "Colour": tag.color}
+
+
+def _saved(form: TagForm, save: Callable[[str, str], Tag], done: str, before: dict[str, str] | None = None) -> bool:
     """Whether the name and colour were sent, are fine and are saved now."""
     if not form.validate_on_submit():
         return False
     try:
-        save(form.name.data, form.color.data)
+        tag = save(form.name.data, form.color.data)
     except tagging.TagTaken:
         form.refuse("name", "There is a tag with this name already.")
         return False
+    db.session.flush()
+    audit.note(person().name, f"{done} a tag", tag, before, _facts(tag))
     db.session.commit()
     say(f"Tag {form.name.data} is saved.")
     return True

@@ -176,7 +176,8 @@ def _moved_up() -> Update:
 def _due_now(firsts: Select[int], *others: ColumnElement[bool]) -> Update:
     waits = (Delivery.status == Status.PENDING, Delivery.due_at.is_(None))
     stranded = (Delivery.seq.in_(firsts), *waits, is_head(*others))
-    return update(DELIVERY).where(*stranded).values(due_at=db_now())
+    # SQLAlchemy forgets what a column gets at each update when the update has others in its CTEs.
+    return update(DELIVERY).where(*stranded).values(due_at=db_now(), updated_at=db_now())
 
 
 @prepared

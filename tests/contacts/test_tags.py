@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from portal.audit import AuditEntry
 from portal.contacts import tagging
 from portal.contacts.models import Contact, Tag
 from portal.extensions import db
@@ -107,3 +108,17 @@ def test_many_who_name_one_new_tag_at_once_make_one(app: Flask, dana: Any) -> No
 
     with ThreadPoolExecutor(4) as threads:
         assert len(set(threads.map(name, range(12)))) == 1
+
+
+def test_what_is_done_to_tags_is_written_down(dana: Any) -> None:
+    dana.client.post("/settings/tags", data={"new-name": "Beta", "new-color": "#123456"})
+    tag = db.session.scalars(select(Tag.id)).one()
+    dana.client.post(f"/settings/tags/{tag}", data={f"{tag}-name": "Gamma", f"{tag}-color": "#123456"})
+    dana.client.post(f"/settings/tags/{tag}/delete")
+    mine = select(AuditEntry).where(AuditEntry.subject_id == tag).order_by(AuditEntry.at)
+    told = [(one.action, one.label, one.changes.get("Name")) for one in db.session.scalars(mine)]
+    assert told == [
+        ("added a tag", "Beta", [None, "Beta"]),
+        ("changed a tag", "Gamma", ["Beta", "Gamma"]),
+        ("deleted a tag", "Gamma", ["Gamma", None]),
+    ]
