@@ -188,8 +188,10 @@ def in_slices(function: str, unfinished: Callable[[], Iterable[uuid.UUID]]) -> N
 
 
 def init_app(app: Flask) -> None:
-    """Give the app its bells."""
-    app.extensions["bells"] = Bells(app.config["REDIS_URL"])
+    """Give the app its bells, and Flask-Limiter their connections: its own would be one for each thread of web."""
+    made = app.extensions["bells"] = Bells(app.config["REDIS_URL"])
+    app.config.setdefault("RATELIMIT_STORAGE_URI", _limiter_storage(app.config["REDIS_URL"]))
+    app.config.setdefault("RATELIMIT_STORAGE_OPTIONS", {"connection_pool": made.redis.connection_pool})
 
 
 def bells() -> Bells:
@@ -205,6 +207,6 @@ def connect(url: str, pool: type[redis.ConnectionPool] = redis.ConnectionPool, *
     return redis.Redis(connection_pool=pool.from_url(url, **options))
 
 
-def limiter_storage(url: str) -> str:
+def _limiter_storage(url: str) -> str:
     """The same Redis, in the spelling of Flask-Limiter's storage."""
     return f"redis+{url}" if url.startswith("unix://") else url
