@@ -13,7 +13,7 @@ from flask_login import current_user
 from flask_wtf.csrf import CSRFError
 from lucide import lucide_icon
 from markupsafe import Markup
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from werkzeug.exceptions import (
     HTTPException,
@@ -40,7 +40,7 @@ HEADERS = {
 STRICT = ("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
 TELLING = {400, 403, 413, 429}
 """Refusals that may mean an attack: they are logged, with whom and from where."""
-AWAY = (OperationalError, NoConnection)
+AWAY = (OperationalError, InterfaceError, NoConnection)
 """What SQLAlchemy raises when the database does not answer, or has no connection to spare."""
 RETRY_SECONDS = 5
 PADDING = 100
