@@ -20,7 +20,7 @@ EACH = 0.002
 """Seconds of an answer's time for which one more thread is worth it: about what a thread computes for a letter."""
 STALL = 0.02
 """Seconds after which twice as many threads send what nobody has begun to send: receivers may have become slow."""
-GATHER_LEAST, GATHER_MOST = 0.005, 0.02
+GATHER_LEAST, GATHER_MOST = 0.02, 0.04
 """Seconds that a first answer waits for others, to be written down with them: as long as it took itself, within these.
 What is sent together is mostly answered together, and a transaction takes as long."""
 MEMORY = 0.2

@@ -35,8 +35,8 @@ PATIENCE = 0.5
 LOOK = 1.0
 """Seconds until a drain that waits for a receiver looks for more to send, if no bell in its process says so before."""
 
-# Bound what computes, not what waits: threads that all compute at once mostly wait for the interpreter's lock.
-computing = threading.BoundedSemaphore(2)
+# Bound what computes, not what waits: threads that compute at once mostly wait for the interpreter's lock.
+computing = threading.Lock()
 at_work: dict[uuid.UUID, "Drain"] = {}
 """The drains of this process, by webhook."""
 log = logging.getLogger("portal.deliveries")
