@@ -39,7 +39,7 @@ SILENCE_SECONDS = 5
 """After a failure Redis is left alone for this long, so that no save waits for it again and again."""
 WEB_CONNECTION: dict[str, Any] = {"socket_connect_timeout": 0.25, "socket_timeout": 0.25}
 """Saving a contact must not wait for a Redis that is away or silent: a quarter of a second, and no second try."""
-BELL_CONNECTIONS = 3
+BELL_CONNECTIONS, LIMIT_CONNECTIONS = 3, 4
 IDLE_SECONDS = 1
 """How long an idle worker waits for a job before it looks whether to stop."""
 
@@ -65,9 +65,7 @@ class Bells:
     """Rings for webhooks and bulks from one process; keeps quiet for a while when Redis does not answer."""
 
     def __init__(self, url: str) -> None:
-        # Few connections, and a short wait for one: small plans count them, and a ring takes a millisecond.
-        few = {"max_connections": BELL_CONNECTIONS, "timeout": WEB_CONNECTION["socket_timeout"]}
-        self.redis = connect(url, redis.BlockingConnectionPool, **WEB_CONNECTION, **few, retry=Retry(NoBackoff(), 0))
+        self.redis = connect_shortly(url, BELL_CONNECTIONS)
         self.queue = Queue(QUEUE, connection=self.redis, serializer=JSONSerializer, job_class=AllowedJob)
         self.silent_until = 0.0
         self.later: dict[uuid.UUID, float] = {}
@@ -188,10 +186,12 @@ def in_slices(function: str, unfinished: Callable[[], Iterable[uuid.UUID]]) -> N
 
 
 def init_app(app: Flask) -> None:
-    """Give the app its bells, and Flask-Limiter their connections: its own would be one for each thread of web."""
-    made = app.extensions["bells"] = Bells(app.config["REDIS_URL"])
-    app.config.setdefault("RATELIMIT_STORAGE_URI", _limiter_storage(app.config["REDIS_URL"]))
-    app.config.setdefault("RATELIMIT_STORAGE_OPTIONS", {"connection_pool": made.redis.connection_pool})
+    """Give the app its bells, and Flask-Limiter its connections: it would take one for each thread of web."""
+    url = app.config["REDIS_URL"]
+    app.extensions["bells"] = Bells(url)
+    pool = connect_shortly(url, LIMIT_CONNECTIONS).connection_pool
+    app.config.setdefault("RATELIMIT_STORAGE_URI", _limiter_storage(url))
+    app.config.setdefault("RATELIMIT_STORAGE_OPTIONS", {"connection_pool": pool})
 
 
 def bells() -> Bells:
@@ -205,6 +205,12 @@ def connect(url: str, pool: type[redis.ConnectionPool] = redis.ConnectionPool, *
     if url.startswith("rediss://"):
         options["ssl_cert_reqs"] = "none"
     return redis.Redis(connection_pool=pool.from_url(url, **options))
+
+
+def connect_shortly(url: str, connections: int) -> redis.Redis:
+    """A client with few connections and a short wait for one: small plans count them, and a ring takes a millisecond."""
+    few = {"max_connections": connections, "timeout": WEB_CONNECTION["socket_timeout"]}
+    return connect(url, redis.BlockingConnectionPool, **WEB_CONNECTION, **few, retry=Retry(NoBackoff(), 0))
 
 
 def _limiter_storage(url: str) -> str:
