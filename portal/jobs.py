@@ -208,7 +208,7 @@ def connect(url: str, pool: type[redis.ConnectionPool] = redis.ConnectionPool, *
 
 
 def connect_shortly(url: str, connections: int) -> redis.Redis:
-    """A client with few connections and a short wait for one: small plans count them, and a ring takes a millisecond."""
+    """A client with few connections, which small plans count, and a short wait for one: a ring takes a millisecond."""
     few = {"max_connections": connections, "timeout": WEB_CONNECTION["socket_timeout"]}
     return connect(url, redis.BlockingConnectionPool, **WEB_CONNECTION, **few, retry=Retry(NoBackoff(), 0))
 
