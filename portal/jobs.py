@@ -22,6 +22,8 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.timeouts import TimerDeathPenalty
 
+from .extensions import db
+
 QUEUE = "portal"
 DRAIN, BULK = "portal.webhooks.tasks.drain", "portal.webhooks.bulk.work"
 ALARMS, MAIL, PRUNE = "portal.webhooks.alarms.look", "portal.mail.post", "portal.retention.work"
@@ -59,6 +61,14 @@ class AllowedJob(Job):
         if self.func_name not in ALLOWED:
             raise NoSuchJobError(f"{self.func_name} is not a job of this portal")
         return super().func
+
+    def perform(self) -> Any:
+        """Run it, and leave no transaction open: what RQ tells Redis afterwards may take long, and SQLite's one write
+        lock would be held meanwhile."""
+        try:
+            return super().perform()
+        finally:
+            db.session.rollback()
 
 
 class Bells:
