@@ -31,6 +31,7 @@ from .config import BUSY_SECONDS
 
 READING, WRITING = "portal_reading", "portal_writing"
 LEFT, IDLE_SECONDS = "portal_left", 1.0
+"""When a connection was last used; after so long it is looked at before it is used again."""
 WITHOUT_WAITING = text("SET LOCAL synchronous_commit TO OFF")
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 

@@ -201,9 +201,9 @@ def database_url(
 def leave_out_turns(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What says nothing about the database runs on one of the two, by turns; `make thorough` runs it on both."""
     ids = {item.nodeid for item in items}
-    out = [item for item in items if not item.get_closest_marker("both") and is_twins_turn(item.nodeid, ids)]
-    config.hook.pytest_deselected(items=out)
-    items[:] = [item for item in items if item not in set(out)]
+    out = {item for item in items if not item.get_closest_marker("both") and is_twins_turn(item.nodeid, ids)}
+    config.hook.pytest_deselected(items=list(out))
+    items[:] = [item for item in items if item not in out]
 
 
 def is_twins_turn(node: str, ids: Collection[str]) -> bool:

@@ -10,7 +10,7 @@ from rq.exceptions import NoSuchJobError
 
 from portal import jobs
 from portal.extensions import db, db_now
-from portal.webhooks import outbound, publisher, tasks
+from portal.webhooks import alarms, outbound, publisher, tasks
 from portal.webhooks.models import Event
 from tests.webhooks.driving import refusal
 from tests.webhooks.making import delivery_of, make_event, make_webhook, make_workspace
@@ -51,6 +51,16 @@ def test_a_retry_comes_when_it_is_due_and_not_when_the_sweepers_last_bell_is_for
     db.session.commit()
     tasks.sweep("worker")
     assert waiting() == [str(webhook.id)]
+
+
+def test_a_job_leaves_no_transaction_open_while_rq_speaks_with_redis(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alarms, "look", lambda _: db.session.scalar(db.select(db_now())))
+    queue = jobs.bells().queue
+    job = jobs.AllowedJob.create(jobs.ALARMS, ["any"], connection=queue.connection, serializer=queue.serializer)
+    assert job.perform()
+    assert not db.session().in_transaction()
 
 
 def test_what_was_rolled_back_rings_not_and_leaves_nothing(app: Flask) -> None:

@@ -23,6 +23,8 @@ Answers = Sequence[tuple[Letter, Result]]
 """Of one webhook."""
 ATTEMPT, DELIVERY = cast(Table, Attempt.__table__), cast(Table, Delivery.__table__)
 LOG = insert(ATTEMPT)
+USED = ("delivery_id", "number", "trigger", "started_at", "duration_ms", "status")
+"""What a delivery remembers of its last attempt, and by what it is found."""
 
 
 def log(answers: Answers) -> None:
@@ -44,10 +46,6 @@ def take(webhook_id: uuid.UUID, answers: Answers) -> None:
     else:
         db.session.flush()
         db.session.connection().execute(_taken(), {ROWS: rows, "keys": keys, "of": webhook_id, "now": now})
-
-
-USED = ("delivery_id", "number", "trigger", "started_at", "duration_ms", "status")
-"""What a delivery remembers of its last attempt."""
 
 
 def _rows(answers: Answers) -> list[dict[str, Any]]:

@@ -46,17 +46,18 @@ def drain(webhook_id: str) -> None:
     """Send all that is sendable for one webhook, or hand over after a slice. The RQ job behind the bell."""
     key = uuid.UUID(webhook_id)
     jobs.bells().answered(key, SWEEP_KEY)
-    lease = Lease(key)
+    lease, mine = Lease(key), None
     if not lease.take():  # another drain has it, and looks once more after it let go
-        if key in at_work:
-            at_work[key].outbox.hear()
+        if other := at_work.get(key):
+            other.outbox.hear()
         return
     try:
         with outbound.Connections(owner=key) as connections:
-            at_work[key] = Drain(lease, connections)
-            at_work[key].run()
+            mine = at_work[key] = Drain(lease, connections)
+            mine.run()
     finally:
-        at_work.pop(key, None)
+        if at_work.get(key) is mine:  # one that lost its lease leaves its successor there
+            at_work.pop(key, None)
         db.session.rollback()
         lease.release()
     begin_reading()

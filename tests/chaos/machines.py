@@ -4,11 +4,11 @@ import itertools
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.system.forked import Forked
-from tests.system.installation import Installation, until
+from tests.system.forked import Forked, Quick
+from tests.system.installation import until
 
 
-class Machines(Installation):
+class Machines(Quick):
     """An installation spread over machines: its processes share the database, Redis and the keys, but no folder."""
 
     def __init__(self, database_url: str, redis_url: str, data: Path, port: int, numbers: Mapping[str, str]) -> None:
@@ -17,19 +17,13 @@ class Machines(Installation):
         self.env |= {"SECRET_KEY": "chaos", **numbers}
         self.names = itertools.count(1)
 
-    def run(self, *command: str) -> Forked:  # type: ignore[override]  # shown as a Popen is
+    def run(self, *command: str) -> Forked:  # shown as a Popen is
         """Start a process on a machine of its own."""
         folder = self.data / f"{next(self.names)}-{command[0]}"
         folder.mkdir(parents=True)
         process = Forked(command, self.env | {"PORTAL_DATA": str(folder)}, folder / "log.txt")
         self.processes.append(process)  # type: ignore[arg-type]
         return process
-
-    def migrate(self) -> None:
-        """Make the tables, in a process that starts as fast as the others."""
-        process = self.run("flask", "db", "upgrade")
-        assert process.wait() == 0, process.log.read_text()
-        self.processes.clear()
 
     def web(self) -> Forked:  # type: ignore[override]
         """Start the web process; it answers soon."""
