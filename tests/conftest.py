@@ -1,7 +1,6 @@
 """What tests run on: real PostgreSQL beside SQLite, a real Valkey, an app, and browsers of signed-in people."""
 
 import itertools
-import os
 import shutil
 import tempfile
 import uuid
@@ -29,6 +28,7 @@ from portal.accounts import passwords, second_step
 from portal.accounts import service as accounts
 from portal.accounts.models import Membership, Role, User
 from portal.extensions import Base, db
+from tests.turns import IS_THOROUGH
 
 PASSWORD = "correct horse battery staple"
 DATABASES = ["sqlite", "postgresql"]
@@ -199,9 +199,14 @@ def database_url(
 
 
 def leave_out_turns(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What says nothing about the database runs on one of the two, by turns; `make thorough` runs it on both."""
+    """What says nothing about the database runs on one of the two, by turns; `make thorough` runs all on both."""
     ids = {item.nodeid for item in items}
-    out = {item for item in items if not item.get_closest_marker("both") and is_twins_turn(item.nodeid, ids)}
+    out = {
+        item
+        for item in items
+        if item.get_closest_marker("thorough")
+        or (not item.get_closest_marker("both") and is_twins_turn(item.nodeid, ids))
+    }
     config.hook.pytest_deselected(items=list(out))
     items[:] = [item for item in items if item not in out]
 
@@ -220,7 +225,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     What takes longest begins first, so that no process ends long after the others.
     """
-    if not os.environ.get("THOROUGH"):
+    if not IS_THOROUGH:
         leave_out_turns(config, items)
     for item in items:
         if isinstance(item, pytest.Function) and "fresh_database_url" in item.fixturenames:

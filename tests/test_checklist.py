@@ -21,6 +21,7 @@ from portal.extensions import db, limiter
 from tests.conftest import PASSWORD, Browser, Person, settings
 from tests.routes import ROUTES, Route
 from tests.test_separation import FORMS, ask
+from tests.turns import share
 from tests.world import World, all_rows, plant
 
 ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -46,7 +47,7 @@ PARAMETERS = (
     "request", "next", "act", "days", "status", "event", "webhook", "contact", "result", "trigger", "slower", "from",
     "to", "upto", "page", "stage", "owner", "tag", "event_type", "mode", "signature", "name", "id",
 )  # fmt: skip
-OTHER_METHODS = {"POST", "PUT", "DELETE", "TRACE", "FOO"}
+OTHER_METHODS = ("POST", "PUT", "DELETE", "TRACE", "FOO")
 HOSTILE = (
     "x" * 8_000, "\x00", "\ud800", "%00%ff", "' OR 1=1 --", "\u202e<script>", "9" * 400, "-1", "1e999", "[]", "{}",
     "99999999-12-31T23:59:59", "a_b_c", "\n\r\n",
@@ -54,7 +55,7 @@ HOSTILE = (
 
 
 TURNS = 3
-"""So often each field is filled, each time with something else."""
+"""So often each field can be filled, each time with something else: by turns, route by route."""
 
 
 @pytest.fixture(autouse=True)
@@ -70,7 +71,7 @@ def world(dana: Person) -> World:
     return plant(dana, "z~q")
 
 
-def walk(app: Flask, dana: Person, world: World, routes: list[Route] = ROUTES, **how: object) -> Iterator[
+def walk(app: Flask, dana: Person, world: World, routes: Sequence[Route] = ROUTES, **how: object) -> Iterator[
     tuple[Route, TestResponse]
 ]:  # fmt: skip
     """Call every route, of those who are signed in and of those who are not, each as it is meant to be called."""
@@ -98,7 +99,7 @@ def test_every_answer_has_the_headers_of_a_safe_one(app: Flask, dana: Person, ht
     scheme = "https" if https else "http"
     dana = signed_in(app, dana, f"{scheme}://localhost")
     world = plant(dana, "z~q")
-    for route, answer in walk(app, dana, world, GETS, base_url=f"{scheme}://localhost"):
+    for route, answer in walk(app, dana, world, share(GETS, https), base_url=f"{scheme}://localhost"):
         kept = ["Cache-Control"] if route.endpoint == "contacts.picture" else []  # its address is new when it is
         assert trouble_with(answer, https) == kept, route
         kind = answer.headers.get("Content-Type", "")
@@ -147,8 +148,8 @@ def test_what_is_too_large_is_refused_before_it_is_read(app: Flask, dana: Person
     long = b"x" * (MAX_FORM_BYTES + 1)
     part = b'--x\r\nContent-Disposition: form-data; name="notes"\r\n\r\n' + long + b"\r\n--x--\r\n"
     forms = {"application/x-www-form-urlencoded": b"notes=" + long, "multipart/form-data; boundary=x": part}
-    for kind, large in forms.items():
-        for route, answer in walk(app, dana, world, SMALL_POSTS, data=large, content_type=kind):
+    for number, (kind, large) in enumerate(forms.items()):
+        for route, answer in walk(app, dana, world, share(SMALL_POSTS, number), data=large, content_type=kind):
             assert answer.status_code == 413, (route, kind)
             assert "That is too large" in answer.text, route
     assert all_rows() == before
@@ -158,8 +159,9 @@ def test_what_is_too_large_is_refused_before_it_is_read(app: Flask, dana: Person
 def test_no_route_answers_to_a_host_that_is_not_ours(app: Flask, dana: Person, world: World) -> None:
     app.config["TRUSTED_HOSTS"] = ["portal.example", ".trusted.example"]
     before = all_rows()
-    for host in ("evil.example", "portal.example.evil.example", ""):
-        for route, answer in walk(app, dana, world, headers={"Host": host}):
+    hosts = ("evil.example", "portal.example.evil.example", "")
+    for number, host in enumerate(hosts):
+        for route, answer in walk(app, dana, world, share(ROUTES, number, len(hosts)), headers={"Host": host}):
             assert answer.status_code == 400, (route, host)
             assert "evil" not in answer.text, route
             assert "Set-Cookie" not in answer.headers, route
@@ -232,43 +234,41 @@ def test_no_other_method_is_taken(app: Flask, dana: Person, world: World) -> Non
     taken: dict[str, set[str]] = {}
     for rule in app.url_map.iter_rules():
         taken.setdefault(rule.rule, set()).update(rule.methods or ())
-    for route in ROUTES:
+    for number, route in enumerate(ROUTES):
         address = route.address(app, world.get(route.names, uuid.uuid4()))
         rule = next(
             rule.rule for rule in app.url_map.iter_rules(route.endpoint) if route.method in (rule.methods or ())
         )
-        for method in {"POST", "PUT", "DELETE", "TRACE", "FOO"} - taken[rule]:
+        others = [method for method in OTHER_METHODS if method not in taken[rule]]
+        for method in share(others, number, len(others)):
             assert dana.client.open(address, method=method, headers=FORMS[1]).status_code == 405, (route, method)
     assert all_rows() == before
 
 
-@pytest.mark.parametrize(
-    ("kind", "body"),
-    [
-        ("application/json", b'{"name": "x", "next": "/"}'),
-        ("text/plain", b"name=x&csrf_token=x"),
-        ("application/xml", b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>'),
-        (
-            "multipart/form-data; boundary=x",
-            b'--x\r\nContent-Disposition: form-data; name="name"; filename="../../x"\r\n',
-        ),
-        ("application/x-www-form-urlencoded; charset=utf-7", b"name=%2BADw-script"),
-        ("", b"\xff\xfe\x00"),
-    ],
-    ids=lambda value: value[:30] if isinstance(value, str) else "",
+OTHER_KINDS = (
+    ("application/json", b'{"name": "x", "next": "/"}'),
+    ("text/plain", b"name=x&csrf_token=x"),
+    ("application/xml", b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>'),
+    ("multipart/form-data; boundary=x", b'--x\r\nContent-Disposition: form-data; name="name"; filename="../../x"\r\n'),
+    ("application/x-www-form-urlencoded; charset=utf-7", b"name=%2BADw-script"),
+    ("", b"\xff\xfe\x00"),
 )
+
+
 @ONE_DATABASE
-def test_a_body_of_another_kind_is_no_form(app: Flask, dana: Person, world: World, kind: str, body: bytes) -> None:
+def test_a_body_of_another_kind_is_no_form(app: Flask, dana: Person, world: World) -> None:
     app.config["WTF_CSRF_ENABLED"] = True
-    before = all_rows()
-    for route, answer in walk(app, dana, world, [one for one in POSTS if one.csrf], data=body, content_type=kind):
-        assert (answer.status_code, "This page is out of date" in answer.text) == (400, True), route
+    before, routes = all_rows(), [one for one in POSTS if one.csrf]
+    for number, (kind, body) in enumerate(OTHER_KINDS):
+        mine = share(routes, number, len(OTHER_KINDS))
+        for route, answer in walk(app, dana, world, mine, data=body, content_type=kind):
+            assert (answer.status_code, "This page is out of date" in answer.text) == (400, True), (route, kind)
     assert all_rows() == before
 
 
 def test_whatever_is_typed_into_an_address_no_page_breaks(app: Flask, dana: Person, world: World) -> None:
-    for turn in range(TURNS):
-        for route in GETS:
+    for number, route in enumerate(GETS):
+        for turn in share(range(TURNS), number, TURNS):
             client = app.test_client() if route.public else dana.client
             address = route.address(app, world.get(route.names, uuid.uuid4()))
             answer = client.get(address, query_string=typed(PARAMETERS, turn), headers=FORMS[turn % 2])
@@ -278,8 +278,8 @@ def test_whatever_is_typed_into_an_address_no_page_breaks(app: Flask, dana: Pers
 
 def test_whatever_is_typed_into_a_field_no_form_breaks(app: Flask, dana: Person, world: World) -> None:
     routes = [route for route in POSTS if route.endpoint not in ("accounts.log_out", "account.end_other_sessions")]
-    for turn in range(TURNS):
-        for route in routes:
+    for number, route in enumerate(routes):
+        for turn in share(range(TURNS), number, TURNS):
             key = world.get(route.names, uuid.uuid4())
             client = app.test_client() if route.public else dana.client
             form = typed([*route.filled(key, dana.email), *PARAMETERS], turn)

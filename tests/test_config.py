@@ -1,12 +1,11 @@
 """An unsafe or unreadable start is refused with one clear line; Heroku's spellings are understood."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from portal import config
+from tests.system.forked import refused
 
 PRODUCTION = {
     "SECRET_KEY": "x" * 64,
@@ -57,13 +56,7 @@ def test_the_socket_of_the_embedded_valkey_is_short_however_deep_the_folder() ->
 
 
 @pytest.mark.parametrize("command", ["flask db upgrade", "flask worker", "gunicorn app:app"])
-def test_a_refused_start_is_one_line_and_no_traceback(command: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", *command.split()],
-        env={"PATH": "", "PORTAL_ENV": "production"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 1
-    assert done.stderr.startswith("portal: SECRET_KEY is not set.")
-    assert done.stderr.count("\n") == 1
+def test_a_refused_start_is_one_line_and_no_traceback(command: str, tmp_path: Path) -> None:
+    said = refused(command, {"PATH": "", "PORTAL_ENV": "production"}, tmp_path / "log")
+    assert said.startswith("portal: SECRET_KEY is not set.")
+    assert said.count("\n") == 1

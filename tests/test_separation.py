@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -13,10 +13,11 @@ from werkzeug.test import TestResponse
 from portal.extensions import limiter
 from tests.conftest import Person
 from tests.routes import CONTACT, ROUTES, Route
+from tests.turns import share
 from tests.world import World, all_rows, keeping, plant, rows_of
 
 FORMS: tuple[dict[str, str], ...] = ({}, {"HX-Request": "true", "HX-Request-Type": "partial"})
-"""The headers that ask for a page, and those that ask for a fragment."""
+"""The headers that ask for a page, and those that ask for a fragment: by turns, route by route."""
 NAMING = [route for route in ROUTES if route.names and not route.public]
 OPEN = [route for route in ROUTES if route.public]
 CLOSED = [route for route in ROUTES if not route.public]
@@ -68,7 +69,7 @@ def also(app: Flask, person: Person) -> FlaskClient:
     return client
 
 
-def unchanged(person: Person, routes: list[Route], call: Callable[[Route], object]) -> None:
+def unchanged(person: Person, routes: Sequence[Route], call: Callable[[Route], object]) -> None:
     """Call all the routes: no row of the person's changes. Only when one did, call them again to say at which."""
     before, put_back = rows_of(person), keeping()
     for route in routes:
@@ -118,7 +119,7 @@ def test_those_without_a_session_are_asked_to_log_in(
     app: Flask, dana: Person, world: World, headers: dict[str, str]
 ) -> None:
     before = rows_of(dana)
-    for route in CLOSED:
+    for route in share(CLOSED, FORMS.index(headers)):
         for key in (world.get(route.names, ""), uuid.uuid4()):
             answer = ask(app.test_client(), app, route, key, headers=headers)
             address = route.address(app, key)
@@ -156,7 +157,7 @@ def test_what_is_another_workspaces_answers_like_what_is_missing_and_stays_as_it
         asked.add(address)
 
     asked: set[str] = set()
-    unchanged(dana, NAMING, ask_for_another_workspaces)
+    unchanged(dana, share(NAMING, FORMS.index(headers)), ask_for_another_workspaces)
 
 
 @pytest.mark.parametrize("headers", FORMS, ids=["page", "fragment"])
@@ -166,7 +167,7 @@ def test_what_a_stranger_does_at_home_changes_nothing_elsewhere(
     theirs = plant(stranger, "y~q")
     unchanged(
         dana,
-        [route for route in CLOSED if route.method == "POST"],
+        share([route for route in CLOSED if route.method == "POST"], FORMS.index(headers)),
         lambda route: ask(stranger.client, app, route, theirs.get(route.names, ""), headers=headers),
     )
 
@@ -202,9 +203,9 @@ def test_nobody_of_another_workspace_can_be_made_an_owner(app: Flask, dana: Pers
 
 def pages_of(app: Flask, person: Person, world: World) -> Iterator[tuple[str, str]]:
     """All that a person can open, as pages and as fragments, with their addresses."""
-    for route in GETS:
+    for number, route in enumerate(GETS):
         if not route.names or route.names in world:
-            for headers in FORMS:
+            for headers in share(FORMS, number):
                 answer = ask(person.client, app, route, world.get(route.names, ""), headers=headers)
                 yield route.address(app), answer.data.decode(errors="replace")  # pictures are no text
 
@@ -215,11 +216,12 @@ def test_nothing_is_changed_without_the_pages_own_token(
 ) -> None:
     app.config["WTF_CSRF_ENABLED"] = True
     another = re.findall(r'name="csrf_token" value="(.+?)"', stranger.client.get("/settings").text)[0]
+    tokens: list[dict[str, str]] = [{}, {"csrf_token": ""}, {"csrf_token": another}]
     before = rows_of(dana)
-    for route in POSTS:
+    for number, route in enumerate(share(POSTS, FORMS.index(headers))):
         key = world.get(route.names, uuid.uuid4())
         for client in (dana.client, app.test_client()):
-            for token in ({}, {"csrf_token": ""}, {"csrf_token": another}):
+            for token in share(tokens, number, len(tokens)):
                 form = route.filled(key, dana.email) | token  # anew: a file is read once
                 answer = ask(client, app, route, world.get(route.names, ""), data=form, headers=headers)
                 if not route.public and client is not dana.client:
@@ -233,9 +235,9 @@ def test_nothing_is_changed_without_the_pages_own_token(
 
 def test_what_is_no_id_is_nothing(app: Flask, dana: Person, world: World) -> None:
     before = rows_of(dana)
-    for route in ROUTES:
+    for number, route in enumerate(ROUTES):
         # The sandbox receiver sends whoever opens its address to its page, which asks them to log in.
         if route.names and route.public != 302:
-            for key in MALFORMED:
+            for key in share(MALFORMED, number, len(MALFORMED)):
                 assert ask(dana.client, app, route, key).status_code == 404, (route, key)
     assert rows_of(dana) == before

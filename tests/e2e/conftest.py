@@ -11,15 +11,33 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.browser import find
 from tests.conftest import serving_valkey
+from tests.contacts.conftest import Fields
 from tests.receiving import Receiver, receiving
-from tests.system.conftest import free_port
+from tests.system.conftest import free_port, numbers
 from tests.system.forked import Quick
-from tests.system.installation import Installation, installed
+from tests.system.installation import PASSWORD, Browser, Installation, installed
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 LIMIT = 30_000
 """Milliseconds; only a limit for what never comes."""
 expect.set_options(timeout=LIMIT)  # 5 s are not enough on a machine that kills workers beside
+
+
+def sign_up(page: Page) -> str:
+    """Open the portal as a new Administrator, without filling the form in; returns the e-mail address."""
+    email = f"dana{next(numbers)}@example.com"
+    form = {"workspace": "Harbour Support", "name": "Dana Whitfield", "email": email, "password": PASSWORD}
+    answer = page.request.post("/signup", form=Fields(page.request.get("/signup").text()).values | form)
+    assert answer.ok, answer.text()
+    page.goto("/")
+    return email
+
+
+def become(page: Page, person: Browser) -> None:
+    """Be signed in where that person is, and nowhere else."""
+    page.context.clear_cookies()
+    cookies = [{"name": one.name, "value": one.value or "", "url": person.url} for one in person.session.cookies]
+    page.context.add_cookies(cookies)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="session")

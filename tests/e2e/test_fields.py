@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from tests.e2e.conftest import sign_up
 from tests.e2e.test_keyboard import enter, tab_to
-from tests.e2e.test_six_steps import sign_up
 from tests.system.installation import Installation
 
 pytestmark = pytest.mark.browser

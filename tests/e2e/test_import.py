@@ -7,9 +7,8 @@ import pytest
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import opened
+from tests.e2e.conftest import opened, sign_up
 from tests.e2e.test_keyboard import enter, tab_to
-from tests.e2e.test_six_steps import sign_up
 from tests.system.installation import Installation
 
 pytestmark = pytest.mark.browser

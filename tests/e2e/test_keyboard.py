@@ -3,8 +3,9 @@
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.test_six_steps import PASSWORD, sign_up
+from tests.e2e.conftest import sign_up
 from tests.receiving import Receiver
+from tests.system.installation import PASSWORD
 
 pytestmark = pytest.mark.browser
 
@@ -37,11 +38,6 @@ def enter(page: Page, role: str, name: str, key: str = "Tab") -> None:
     """Go there and press Enter."""
     tab_to(page, page.get_by_role(role, name=name, exact=True), key)  # type: ignore[arg-type]
     page.keyboard.press("Enter")
-
-
-@pytest.fixture(autouse=True)
-def still(page: Page) -> None:
-    """Nothing fades, so that what shows shows at once."""
 
 
 def test_the_six_steps(page: Page, receiver: Receiver) -> None:

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.test_six_steps import sign_up
+from tests.e2e.conftest import sign_up
 from tests.receiving import Receiver
 
 pytestmark = pytest.mark.browser

@@ -4,6 +4,7 @@ on a phone, and without scripts."""
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.e2e.conftest import become
 from tests.e2e.test_keyboard import enter, tab_to
 from tests.receiving import Receiver
 from tests.system.conftest import numbers
@@ -23,8 +24,7 @@ def with_people(page: Page, portal: Installation, receiver: Receiver, size: dict
     for name, city in PEOPLE:
         dana.create_contact(first_name=name, city=city, email="pat@example.com" if city == "Paris" else "c@example.com")
     receiver.wait(len(PEOPLE))
-    cookies = [{"name": one.name, "value": one.value or "", "url": portal.url} for one in dana.session.cookies]
-    page.context.add_cookies(cookies)  # type: ignore[arg-type]
+    become(page, dana)
     page.set_viewport_size(size)  # type: ignore[arg-type]
     page.goto("/contacts")
 

@@ -18,6 +18,7 @@ from portal.webhooks.letters import MASK
 from portal.webhooks.outbound import UrlRefused, check_url
 from tests.conftest import Person
 from tests.contacts.conftest import Fields
+from tests.e2e.conftest import become
 from tests.e2e.payloads import LONG, PAYLOADS
 from tests.system.installation import PASSWORD, Browser, Installation, until
 
@@ -91,8 +92,7 @@ class Visitor:
 
     def become(self, person: Browser) -> None:
         """Go on as that person."""
-        cookies = [{"name": one.name, "value": one.value or "", "url": self.home} for one in person.session.cookies]
-        self.page.context.add_cookies(cookies)  # type: ignore[arg-type]
+        become(self.page, person)
 
     def _judge(self, request: Request) -> None:
         if not request.url.startswith((self.home, "data:")):

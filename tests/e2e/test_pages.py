@@ -1,6 +1,5 @@
 """Every page in every state: readable by everybody, in both themes, on any screen, and light enough for a bad line."""
 
-import os
 import re
 from collections.abc import Iterator, Sequence
 
@@ -13,16 +12,15 @@ from werkzeug.test import TestResponse
 
 from portal.accounts.views import public
 from tests.conftest import Person
-from tests.e2e.conftest import LIMIT
+from tests.e2e.conftest import LIMIT, become, sign_up
 from tests.e2e.states import STATES, State, World, peopled
-from tests.e2e.test_six_steps import sign_up
 from tests.system.installation import Browser, Installation
+from tests.turns import IS_THOROUGH, share
 
 pytestmark = pytest.mark.browser
 
 PAGE_BYTES, FRAGMENT_BYTES = 150 * 1024, 15 * 1024
 WIDE, PHONE, HEIGHT = 1280, 390, 900
-IS_THOROUGH = bool(os.environ.get("THOROUGH"))
 WIDTHS = (1920, WIDE, 768, PHONE, 360) if IS_THOROUGH else (WIDE, PHONE)
 NO_PAGES = {"static", "health.show", "docs.schema", "docs.asyncapi", "sandbox.receive", "webhooks.test_result",
             "webhooks.charts", "deliveries.download", "contacts.picture", "contacts.suggest", "exports.download",
@@ -63,8 +61,8 @@ PARTIAL = {"HX-Request": "true", "HX-Request-Type": "partial"}
 class Looker:
     """A browser window without a cache, and what is wrong with the pages that it is shown."""
 
-    def __init__(self, page: Page, people: dict[str, Browser], world: World, home: str) -> None:
-        self.page, self.people, self.world, self.home = page, people, world, home
+    def __init__(self, page: Page, people: dict[str, Browser], world: World) -> None:
+        self.page, self.people, self.world = page, people, world
         self.who = "nobody"
         self.trouble: list[str] = []
         self.loaded: list[Request] = []
@@ -111,10 +109,7 @@ class Looker:
         """Go on as that person."""
         if who != self.who:
             self.who = who
-            self.page.context.clear_cookies()
-            jar = self.people[who].session.cookies
-            cookies = [{"name": one.name, "value": one.value or "", "url": self.home} for one in jar]
-            self.page.context.add_cookies(cookies)  # type: ignore[arg-type]
+            become(self.page, self.people[who])
 
     def judge(self, looks: Sequence[tuple[int, str]]) -> list[str]:
         """All that is wrong with the page as it stands."""
@@ -168,19 +163,14 @@ def looker(chromium: Chromium, portal: Installation) -> Iterator[Looker]:
         context = chromium.new_context(base_url=portal.url, reduced_motion="reduce")
         context.set_default_timeout(LIMIT)
         context.add_init_script(AXE_SCRIPT)
-        yield Looker(context.new_page(), people, world, portal.url)
+        yield Looker(context.new_page(), people, world)
         context.close()
-
-
-def by_turns(number: int) -> Sequence[tuple[int, str]]:
-    """The look that has its turn."""
-    return LOOKS if IS_THOROUGH else [LOOKS[number % len(LOOKS)]]
 
 
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.name)
 def test_a_page_is_readable_fits_every_screen_and_is_light(looker: Looker, state: State) -> None:
     looker.open(state)
-    assert looker.judge(by_turns(STATES.index(state))) == []
+    assert looker.judge(share(LOOKS, STATES.index(state))) == []
     assert looker.fragment() <= FRAGMENT_BYTES
 
 
@@ -190,7 +180,7 @@ def test_so_are_refusals(looker: Looker, app: Flask, dana: Person, monkeypatch: 
     for number, (client, status) in enumerate([(visitor, 404), *((dana.client, status) for status in REFUSALS)]):
         monkeypatch.setitem(app.view_functions, "docs.receiving", public(lambda status=status: abort(status)))
         looker.show(client.get("/docs/receiving"))
-        wrong[number] = looker.judge(by_turns(number))
+        wrong[number] = looker.judge(share(LOOKS, number))
     app.config["SIGNUP"] = "first"
     looker.show(visitor.get("/signup"))
     wrong[-1] = looker.judge(LOOKS)

@@ -5,7 +5,7 @@ from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import Page, expect
 
 from tests.conftest import PASSWORD
-from tests.e2e.conftest import opened
+from tests.e2e.conftest import become, opened
 from tests.system.conftest import numbers
 from tests.system.installation import Browser, Installation
 
@@ -20,8 +20,7 @@ def test_a_colleague_is_invited_joins_on_a_phone_and_is_limited_by_their_role(
     dana = Browser(portal.url)
     dana.sign_up(f"inviter{next(numbers)}@example.com")
     dana.create_webhook("https://hooks.acme.example/contacts")
-    cookies = [{"name": one.name, "value": one.value or "", "url": portal.url} for one in dana.session.cookies]
-    page.context.add_cookies(cookies)  # type: ignore[arg-type]
+    become(page, dana)
     page.goto("/settings")
     page.get_by_role("link", name="Manage people").click()
     page.get_by_label("Agent", exact=True).check()

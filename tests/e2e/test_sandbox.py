@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.test_six_steps import sign_up
+from tests.e2e.conftest import sign_up
 
 pytestmark = pytest.mark.browser
 CLICKS = 4

@@ -8,9 +8,8 @@ import pytest
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import opened
-from tests.e2e.test_six_steps import PASSWORD, sign_up
-from tests.system.installation import Installation
+from tests.e2e.conftest import opened, sign_up
+from tests.system.installation import PASSWORD, Installation
 
 pytestmark = pytest.mark.browser
 
@@ -60,13 +59,13 @@ def switch_on(page: Page) -> tuple[str, list[str]]:
     return secret, page.locator("#codes").inner_text().split()
 
 
-@pytest.mark.parametrize("size", [None, PHONE], ids=["wide", "phone"])
+@pytest.mark.parametrize("size", [PHONE, pytest.param(None, marks=pytest.mark.thorough)], ids=["phone", "wide"])
 def test_two_steps_a_lost_phone_another_browser_and_a_forgotten_password(
     page: Page, chromium: Chromium, portal: Installation, size: dict[str, int] | None
 ) -> None:
     if size:
         page.set_viewport_size(size)  # type: ignore[arg-type]
-    email = sign_up(page) if not size else sign_up_on_phone(page)
+    email = sign_up(page)
     secret, codes = switch_on(page)
     log_out(page)
     log_in(page, email)
@@ -98,15 +97,15 @@ def test_two_steps_a_lost_phone_another_browser_and_a_forgotten_password(
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 
-def sign_up_on_phone(page: Page) -> str:
-    page.set_viewport_size({"width": 1280, "height": 900})
-    email = sign_up(page)
-    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
-    return email
-
-
-@pytest.mark.parametrize("window", ["page", "page_without_scripts"])
-@pytest.mark.parametrize("how", ["ended elsewhere", "cookies gone"])
+@pytest.mark.parametrize(
+    ("window", "how"),
+    [
+        ("page", "ended elsewhere"),
+        ("page_without_scripts", "cookies gone"),
+        pytest.param("page", "cookies gone", marks=pytest.mark.thorough),
+        pytest.param("page_without_scripts", "ended elsewhere", marks=pytest.mark.thorough),
+    ],
+)
 def test_a_form_comes_back_with_what_was_typed(
     window: str, how: str, request: pytest.FixtureRequest, chromium: Chromium, portal: Installation
 ) -> None:

@@ -1,21 +1,20 @@
 """The vendor's six steps, walked by the words on the screen, to the delivery with status 200."""
 
-import itertools
+import threading
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import LIMIT
+from tests.e2e.conftest import LIMIT, sign_up
 from tests.receiving import Receiver
-from tests.system.installation import until
+from tests.system.conftest import numbers
+from tests.system.installation import PASSWORD, until
 
 pytestmark = pytest.mark.browser
-PASSWORD = "correct horse battery staple"
-numbers = itertools.count(1)
 
 
-def sign_up(page: Page) -> str:
-    email = f"dana{next(numbers)}@example.com"
+def sign_up_by_form(page: Page) -> str:
+    email = f"new{next(numbers)}@example.com"
     page.goto("/signup")
     page.get_by_label("Workspace").fill("Harbour Support")
     page.get_by_label("Your name").fill("Dana Whitfield")
@@ -42,7 +41,7 @@ def test_the_six_steps_end_at_a_delivery_with_status_200(
     window: str, request: pytest.FixtureRequest, receiver: Receiver
 ) -> None:
     page: Page = request.getfixturevalue(window)
-    email = sign_up(page)
+    email = sign_up_by_form(page)
     page.get_by_role("button", name="Log out").click()
     page.get_by_label("Email").fill(email)
     page.get_by_label("Password").fill(PASSWORD)
@@ -75,8 +74,6 @@ def test_the_six_steps_end_at_a_delivery_with_status_200(
 
 
 def test_a_row_turns_green_by_itself(page: Page, receiver: Receiver) -> None:
-    import threading
-
     let_go = threading.Event()
 
     def wait_for_it(_: object) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.conftest import LIMIT
+from tests.e2e.conftest import LIMIT, become
 from tests.e2e.test_keyboard import enter, tab_to
 from tests.receiving import Got, Receiver
 from tests.system.conftest import numbers
@@ -16,6 +16,7 @@ pytestmark = pytest.mark.browser
 PHONE, WIDE = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 CAUSE = "Check the path of the URL"
 MOST_STEPS = 3
+ON_BOTH = [pytest.param(PHONE, id="phone"), pytest.param(WIDE, id="wide", marks=pytest.mark.thorough)]
 PEOPLE = (("Maria", "Silva"), ("Kwame", "Mensah"))
 
 
@@ -58,8 +59,7 @@ def moved(page: Page, portal: Installation, receiver: Receiver) -> Receiver:
     for contact, person in zip(contacts, people, strict=True):
         dana.post(f"/contacts/{contact}/edit", {**person, "city": "Lisbon"})
     receiver.wait(4)
-    cookies = [{"name": one.name, "value": one.value or "", "url": portal.url} for one in dana.session.cookies]
-    page.context.add_cookies(cookies)  # type: ignore[arg-type]
+    become(page, dana)
     page.set_viewport_size(WIDE)  # type: ignore[arg-type]
     return receiver
 
@@ -74,7 +74,7 @@ def open_menu(page: Page, size: dict[str, int]) -> None:
         page.get_by_role("button", name="Menu").click()
 
 
-@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+@pytest.mark.parametrize("size", ON_BOTH)
 def test_the_contact_is_found_and_with_it_the_cause(page: Page, moved: Receiver, size: dict[str, int]) -> None:
     page.set_viewport_size(size)  # type: ignore[arg-type]
     page.goto("/")
@@ -89,7 +89,7 @@ def test_the_contact_is_found_and_with_it_the_cause(page: Page, moved: Receiver,
     assert steps.count <= MOST_STEPS
 
 
-@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+@pytest.mark.parametrize("size", ON_BOTH)
 def test_from_the_overview_to_green_without_a_reload(page: Page, moved: Receiver, size: dict[str, int]) -> None:
     page.set_viewport_size(size)  # type: ignore[arg-type]
     page.goto("/")

@@ -8,11 +8,13 @@ import pytest
 from flask import Flask
 
 from portal.accounts.service import create_workspace
+from portal.extensions import is_sqlite
 from portal.importing import reading, storing, work
 from portal.importing.models import Import, Stage
 from portal.importing.reading import LONGEST_CELL
 from tests.conftest import PASSWORD, Person
 from tests.importing.conftest import Wizard, table, words
+from tests.turns import share
 
 pytestmark = pytest.mark.both
 
@@ -148,13 +150,15 @@ def told(wizard: Wizard, made: Import, file: File) -> None:
 
 
 def test_each_file_ends_in_a_right_import_or_in_rows_refused_with_a_reason(app: Flask) -> None:
-    for number, file in enumerate([*GOOD, *BAD_ROWS]):
+    files = [*GOOD, *BAD_ROWS]
+    for number, file in enumerate(files):
         user = create_workspace(f"Files {number}", "Dana", f"files{number}@example.com", PASSWORD)
         wizard = Wizard(Person(app.test_client(), user.memberships[0].workspace_id, user.id, user.name, user.email))
         made = wizard.imported(file.data, **file.form)
         told(wizard, made, file)
-        again = wizard.planned(file.data, **file.form)
-        assert (again.count("new"), again.count("changed")) == (0, 0), file.name
+        if file in share(files, is_sqlite()):
+            again = wizard.planned(file.data, **file.form)
+            assert (again.count("new"), again.count("changed")) == (0, 0), file.name
 
 
 def test_what_is_no_table_of_text_is_refused_whole_and_says_why(

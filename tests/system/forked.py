@@ -20,7 +20,7 @@ from sqlalchemy.orm import configure_mappers
 
 from portal.accounts import passwords, second_step  # with them the portal: imported once, before the fork
 from tests.chaos import clock
-from tests.system.installation import ROOT, Installation
+from tests.system.installation import LIMIT_SECONDS, ROOT, Installation
 
 LIFE_SECONDS = 1200
 """Nobody lives longer, even when the one who would end it is gone."""
@@ -64,6 +64,13 @@ class Forked:
     def is_ready(self) -> bool:
         """Whether a worker has said that it delivers."""
         return self.log.exists() and b" delivers with " in self.log.read_bytes()
+
+
+def refused(command: str, env: Mapping[str, str], log: Path) -> str:
+    """All that this command says before it ends with an error, as it is meant to."""
+    process = Forked(tuple(command.split()), env, log)
+    assert process.wait(LIMIT_SECONDS), log.read_text()
+    return log.read_text()
 
 
 def become(command: tuple[str, ...], env: dict[str, str], log: str) -> None:

@@ -76,15 +76,15 @@ def test_no_cell_is_a_formula_or_speaks_to_a_terminal(dana: Person, deliver: Del
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_long_one_takes_no_more_memory_than_a_short_one(app: Flask) -> None:
     space = make_workspace()
-    fill_log([make_webhook(space)], 100_000)
+    fill_log([make_webhook(space)], 30_000)
     sizes: list[int] = []
     kept: list[int] = []
     lines = 0
     for text in export.lines(Log(space, Filters())):
         sizes.append(len(text))
-        kept.append(len(gc.get_objects()) if len(sizes) % 25 == 5 else 0)
+        kept.append(len(gc.get_objects()) if len(sizes) % 10 == 5 else 0)
         assert not db.session().in_transaction()  # nothing is held while somebody reads slowly
         lines += text.count("\n")
-    assert lines == 100_001
-    assert max(sizes) < MEGABYTE < 10 * MEGABYTE < sum(sizes)
+    assert lines == 30_001
+    assert max(sizes) < MEGABYTE < 3 * MEGABYTE < sum(sizes)
     assert max(kept) - kept[4] < 20_000

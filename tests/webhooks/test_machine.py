@@ -2,7 +2,6 @@
 thinks of. Every delivery ends or waits for a known time, no lane runs backwards, nothing is forgotten.
 """
 
-import os
 import uuid
 from collections import Counter
 from datetime import timedelta
@@ -32,6 +31,7 @@ from portal.webhooks.models import (
 )
 from portal.webhooks.outbound import Failure, Phases, Result
 from portal.webhooks.worker_models import Bulk, BulkKind
+from tests.turns import IS_THOROUGH
 from tests.webhooks.driving import GONE, OK, TIMEOUT, refusal
 from tests.webhooks.making import make_event, make_webhook, make_workspace
 
@@ -47,7 +47,7 @@ ANSWERS: dict[str, Result] = {
 }
 FINAL = {Status.SUCCEEDED, Status.FAILED, Status.CANCELED}
 FRESH = {"populate_existing": True}
-EXAMPLES = 15 if os.environ.get("THOROUGH") else 7
+EXAMPLES = 15 if IS_THOROUGH else 7
 which = st.integers(0, 7)
 KEPT = {"audit_entry", "workspace"}
 """The audit log lets nothing go."""

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.both
 LONG = {"audit_entry", "delivery", "event", "lane_entry", "attempt", "subject", "mention", "search_word"}
 """Tables that grow with what happens."""
 
-LOG = int(os.environ.get("PLAN_LOG", "100000"))
+LOG = int(os.environ.get("PLAN_LOG", "30000"))
 """Deliveries in the log, beside a tenth of it that waits; `make chaos` looks at a million."""
 
 

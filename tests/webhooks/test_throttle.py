@@ -183,9 +183,13 @@ def test_a_turn_that_came_meanwhile_is_not_missed(app: Flask, monkeypatch: pytes
     monkeypatch.setattr(tasks.Drain, "_await_turn", late)
     with receiving() as receiver:
         webhook = make_webhook(make_workspace(), receiver.url, throttle=20, throttle_seconds=1)
-        sent = [make_event(webhook.workspace_id).id for _ in range(4)]
-        tasks.drain(str(webhook.id))
-        assert sorted(one.headers["webhook-id"] for one in receiver.wait(4)) == sorted(sent)
+        sent = [make_event(webhook.workspace_id).id for _ in range(8)]
+        drains = 0
+        while len(receiver.got) < len(sent):
+            tasks.drain(str(webhook.id))
+            drains += 1
+        assert sorted(one.headers["webhook-id"] for one in receiver.wait(8)) == sorted(sent)
+    assert drains < 4, "one that missed its turn leaves: there would be eight; of others one may, if clocks differ"
 
 
 def test_what_is_rung_for_later_is_rung_then(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
