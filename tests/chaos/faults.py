@@ -80,6 +80,6 @@ class Size:
 
 FULL = Size(kills=100, others=6, saves=2500, webhooks=20, between=(0.7, 1.3), contacts=200, seconds=360, backlog=2)
 SHORT = Size(
-    kills=10, others=1, saves=14, webhooks=10, between=(0.1, 0.4), contacts=8, last_kills=1, saves_without_redis=2
+    kills=6, others=1, saves=10, webhooks=10, between=(0.1, 0.4), contacts=8, last_kills=1, saves_without_redis=2
 )
-"""Of one database: the 20 kills of the suite are shared by the two."""
+"""Of one database: the 12 kills of the suite are shared by the two."""

@@ -1,4 +1,4 @@
-"""`make chaos` in short: on each database 10 kills and each other fault once, then every promise."""
+"""`make chaos` in short: on each database 6 kills and each other fault once, then every promise."""
 
 import pytest
 
