@@ -2,12 +2,14 @@
 
 import math
 import random
+import threading
 import time
 from datetime import UTC, datetime
 from enum import StrEnum
 from sqlite3 import SQLITE_BUSY
 from sqlite3 import Connection as SQLiteConnection
-from typing import Any
+from sqlite3 import Error as SQLiteError
+from typing import Any, cast
 
 import psycopg
 from argon2 import PasswordHasher
@@ -19,7 +21,7 @@ from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 from sqlalchemy import Connection, DateTime, Dialect, Engine, Enum, Float, MetaData, String, event, literal, text
-from sqlalchemy.exc import DisconnectionError, OperationalError
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import ConnectionPoolEntry, Pool
@@ -34,6 +36,9 @@ LEFT, IDLE_SECONDS = "portal_left", 1.0
 """When a connection was last used; after so long it is looked at before it is used again."""
 WITHOUT_WAITING = text("SET LOCAL synchronous_commit TO OFF")
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+LOOK_SECONDS = 0.0003, 0.001
+"""Between two looks whether SQLite's write lock is free."""
+looking_for_the_lock = threading.Lock()
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -166,25 +171,28 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _begin_writing(connection: Connection) -> None:
-    """Take the write lock, looking for it every few milliseconds: SQLite itself soon looks ten times a second only,
-    and then misses each short moment in which a busy worker lets it go."""
+    """Take the write lock, looking for it all the time: SQLite itself soon looks ten times a second only, and then
+    misses each short moment in which a busy worker lets it go. One thread of a process looks, the others queue."""
     until = time.monotonic() + BUSY_SECONDS
-    connection.exec_driver_sql("PRAGMA busy_timeout = 0")
-    try:
-        while not _has_begun(connection, until):
-            time.sleep(random.uniform(0.001, 0.004))  # noqa: S311 - no secret
-    finally:
-        connection.exec_driver_sql(f"PRAGMA busy_timeout = {1000 * BUSY_SECONDS}")
+    sqlite = cast(SQLiteConnection, connection.connection.driver_connection)
+    with looking_for_the_lock:
+        sqlite.execute("PRAGMA busy_timeout = 0")
+        try:
+            while (problem := _begin_at_once(sqlite)) == SQLITE_BUSY and time.monotonic() < until:
+                time.sleep(random.uniform(*LOOK_SECONDS))  # noqa: S311 - no secret
+            if problem:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")  # once more, so that SQLAlchemy says what is wrong
+        finally:
+            sqlite.execute(f"PRAGMA busy_timeout = {1000 * BUSY_SECONDS}")
 
 
-def _has_begun(connection: Connection, until: float) -> bool:
+def _begin_at_once(sqlite: SQLiteConnection) -> int | None:
+    """Begin to write; the code of SQLite's error if that was not possible."""
     try:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-    except OperationalError as error:
-        if getattr(error.orig, "sqlite_errorcode", None) != SQLITE_BUSY or time.monotonic() > until:
-            raise
-        return False
-    return True
+        sqlite.execute("BEGIN IMMEDIATE")
+    except SQLiteError as error:
+        return error.sqlite_errorcode
+    return None
 
 
 # Models derive from Base and not from db.Model, which is not typed; both share the metadata.
