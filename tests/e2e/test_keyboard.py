@@ -11,26 +11,37 @@ pytestmark = pytest.mark.browser
 
 TABS = 60
 """More than any page has up to what is looked for."""
-IS_SHOWN = """() => {
+LOOK = """(target) => {
   const node = document.activeElement, box = node.getBoundingClientRect();
+  const isInView = box.right > 0 && box.bottom > 0 && box.left < innerWidth && box.top < innerHeight;
+  return { isThere: node === target, isInView: node === document.body || isInView, html: node.outerHTML };
+}"""
+STANDS_OUT = """() => {
+  const node = document.activeElement;
   if (node === document.body) return true;
   const look = () => ["outline", "boxShadow", "borderColor"].map((name) => getComputedStyle(node)[name]).join();
   const focused = look();
   node.blur();
   const plain = look();
   node.focus();
-  return focused !== plain && box.right > 0 && box.bottom > 0 && box.left < innerWidth && box.top < innerHeight;
+  return focused !== plain;
 }"""
+judged: set[str] = set()
+"""What has stood out with the focus, letter by letter: much is on every page."""
 
 
 def tab_to(page: Page, target: Locator, key: str = "Tab") -> None:
     """Press the key until the focus is there; wherever it comes past, it shows."""
     expect(target).to_be_visible()
-    for _ in range(TABS):
-        if target.evaluate("(node) => node === document.activeElement"):
+    for presses in range(TABS):
+        seen = target.evaluate(LOOK)
+        if presses:
+            assert seen["isInView"], seen["html"]
+            assert seen["html"] in judged or page.evaluate(STANDS_OUT), seen["html"]
+            judged.add(seen["html"])
+        if seen["isThere"]:
             return
         page.keyboard.press(key)
-        assert page.evaluate(IS_SHOWN), page.evaluate("document.activeElement.outerHTML")
     raise AssertionError(f"{TABS} times {key} do not lead to {target}")
 
 
