@@ -54,6 +54,7 @@ def load() -> float:
 
 
 def main() -> None:
+    os.environ.setdefault("PORTAL_ENV", "development")
     chosen, path = sys.argv[1:] or list(ROWS), find()
     if unknown := set(chosen) - ROWS.keys():
         sys.exit(f"No such row: {', '.join(sorted(unknown))}. There are {', '.join(ROWS)}.")
