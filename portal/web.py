@@ -82,6 +82,7 @@ def init_app(app: Flask) -> None:
     app.before_request(_number_request)
     app.after_request(_add_headers)
     app.after_request(_compress)
+    app.teardown_appcontext(_let_go)  # before Flask-SQLAlchemy's own: the last one comes first
     app.register_error_handler(HTTPException, refused)
     app.register_error_handler(Exception, _unexpected_error)
     app.jinja_env.globals.update(icon=icon, utcnow=utcnow)
@@ -91,6 +92,15 @@ def init_app(app: Flask) -> None:
 
 def _number_request() -> None:
     g.request_id = f"req_{secrets.token_hex(4)}"
+
+
+def _let_go(_error: BaseException | None) -> None:
+    """End the transaction. The answer is made, and perhaps it tells of a commit: a database that went away meanwhile
+    does not turn it into an error."""
+    try:
+        db.session.rollback()
+    except AWAY:
+        db.session().invalidate()
 
 
 def _add_headers(response: Response) -> Response:
@@ -136,6 +146,7 @@ def refused(error: HTTPException) -> BaseResponse:
 def _unexpected_error(error: Exception) -> BaseResponse:
     # A database that is away or busy will soon be back: that is said, and tells machines to come again.
     refusal = ServiceUnavailable() if isinstance(error, AWAY) else InternalServerError(original_exception=error)
+    _let_go(error)
     current_app.logger.exception("%s", _told(refusal.code))
     response = _error_page(refusal.code, refusal)
     if refusal.code == HTTPStatus.SERVICE_UNAVAILABLE:
@@ -145,16 +156,23 @@ def _unexpected_error(error: Exception) -> BaseResponse:
 
 def _told(code: int) -> str:
     """A line for the log. It names the rule and not the address, which itself may let somebody in."""
-    who = getattr(getattr(g, "_login_user", None), "user_id", "nobody")
     rule = request.url_rule or "an unknown address"
-    return f"{getattr(g, 'request_id', '-')} {code} {request.method} {rule} by {who} from {request.remote_addr}"
+    return f"{getattr(g, 'request_id', '-')} {code} {request.method} {rule} by {_who()} from {request.remote_addr}"
+
+
+def _who() -> object:
+    """The id of who asks; the database may have to be asked for it, and may be away."""
+    try:
+        return getattr(getattr(g, "_login_user", None), "user_id", "nobody")
+    except SQLAlchemyError:
+        return "somebody"
 
 
 def _error_page(code: int, error: HTTPException) -> BaseResponse:
     kind = "expired" if isinstance(error, CSRFError) else code
-    values = {"code": code, "kind": kind, "signed_in": _signed_in(), "request_id": getattr(g, "request_id", "-")}
+    values = {"code": code, "kind": kind, "request_id": getattr(g, "request_id", "-")}
     values["told"] = getattr(error, "sentence", None)
-    response = page("errors/page.html", "errors/_error.html", code, **values)
+    response = _for_whoever_asks("errors/page.html", "errors/_error.html", code, **values)
     if isinstance(error, RateLimitExceeded):
         assert error.limit is not None
         response.headers["Retry-After"] = str(error.limit.limit.get_expiry())
@@ -163,14 +181,14 @@ def _error_page(code: int, error: HTTPException) -> BaseResponse:
     return response
 
 
-def _signed_in() -> bool:
-    """Whether the page may show who is signed in: neither a failed transaction nor a database away breaks the page."""
+def _for_whoever_asks(template: str, fragment: str, status: int, **values: Any) -> Response:
+    """The page with who is signed in around it; without that if the database, which is asked for it, is away."""
     try:
         db.session.rollback()
-        return bool(current_user.is_authenticated)
+        return page(template, fragment, status, signed_in=bool(current_user.is_authenticated), **values)
     except SQLAlchemyError:
         g._login_user = login.anonymous_user()  # where Flask-Login looks before it asks the database again
-        return False
+        return page(template, fragment, status, signed_in=False, **values)
 
 
 def icon(name: str, classes: str = "") -> Markup:

@@ -3,11 +3,13 @@
 import gzip
 from collections.abc import Callable
 
+import psycopg
 import pytest
 from flask import Flask, abort
 from flask.testing import FlaskClient
-from sqlalchemy import event
+from sqlalchemy import event, text
 
+from portal.accounts.permissions import Permission, allowed
 from portal.extensions import db
 from tests.conftest import Person
 
@@ -175,3 +177,42 @@ def test_a_refusal_leaves_a_line_that_says_who_and_where_and_repeats_nothing(
         f"400 POST /contacts/new by {dana.user_id} from 127.0.0.1",
         "400 GET an unknown address by nobody from 127.0.0.1",
     ]
+
+
+def cut_off(database_url: str) -> None:
+    """The server ends this request's connection, in the middle of a transaction."""
+    mine = db.session.scalar(text("SELECT pg_backend_pid()"))
+    with psycopg.connect(database_url, autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 10000)", [mine])
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_database_that_goes_away_after_the_commit_does_not_take_the_answer_back(
+    app: Flask, dana: Person, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def saved() -> str:
+        db.session.commit()
+        cut_off(database_url)
+        return "It is saved."
+
+    with monkeypatch.context() as patch:
+        patch.setitem(app.view_functions, "accounts.settings", allowed(Permission.PORTAL)(saved))
+        answer = dana.client.get("/settings")
+    assert (answer.status_code, answer.text) == (200, "It is saved.")
+    assert dana.client.get("/settings").status_code == 200
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_one_that_goes_away_in_the_middle_is_said_to_whoever_asks_and_to_the_log(
+    app: Flask, dana: Person, database_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken() -> str:
+        db.session.commit()  # from here on the database has to be asked who is signed in
+        cut_off(database_url)
+        return str(db.session.scalar(text("SELECT 1")))
+
+    with monkeypatch.context() as patch:
+        patch.setitem(app.view_functions, "accounts.settings", allowed(Permission.PORTAL)(broken))
+        answer = dana.client.get("/settings")
+    assert (answer.status_code, "The database does not answer just now" in answer.text) == (503, True)
+    assert f"503 GET /settings by {dana.user_id}" in caplog.text
