@@ -3,6 +3,7 @@
 import gzip
 import io
 import secrets
+from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
@@ -97,8 +98,12 @@ def _number_request() -> None:
 def _let_go(_error: BaseException | None) -> None:
     """End the transaction. The answer is made, and perhaps it tells of a commit: a database that went away meanwhile
     does not turn it into an error."""
+    _end_by(db.session.close)  # not by a rollback: what is streamed later reads what it has loaded
+
+
+def _end_by(ending: Callable[[], None]) -> None:
     try:
-        db.session.rollback()
+        ending()
     except AWAY:
         db.session().invalidate()
 
@@ -146,7 +151,7 @@ def refused(error: HTTPException) -> BaseResponse:
 def _unexpected_error(error: Exception) -> BaseResponse:
     # A database that is away or busy will soon be back: that is said, and tells machines to come again.
     refusal = ServiceUnavailable() if isinstance(error, AWAY) else InternalServerError(original_exception=error)
-    _let_go(error)
+    _end_by(db.session.rollback)
     current_app.logger.exception("%s", _told(refusal.code))
     response = _error_page(refusal.code, refusal)
     if refusal.code == HTTPStatus.SERVICE_UNAVAILABLE:
