@@ -6,7 +6,7 @@ import threading
 import time
 from datetime import UTC, datetime
 from enum import StrEnum
-from sqlite3 import SQLITE_BUSY
+from sqlite3 import SQLITE_BUSY, SQLITE_ERROR
 from sqlite3 import Connection as SQLiteConnection
 from sqlite3 import Error as SQLiteError
 from typing import Any, cast
@@ -191,7 +191,7 @@ def _begin_at_once(sqlite: SQLiteConnection) -> int | None:
     try:
         sqlite.execute("BEGIN IMMEDIATE")
     except SQLiteError as error:
-        return error.sqlite_errorcode
+        return getattr(error, "sqlite_errorcode", SQLITE_ERROR)  # Python's own errors have none
     return None
 
 

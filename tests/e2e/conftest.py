@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 
 from tests.browser import find
 from tests.conftest import serving_valkey
@@ -33,11 +33,11 @@ def sign_up(page: Page) -> str:
     return email
 
 
-def become(page: Page, person: Browser) -> None:
+def become(context: BrowserContext, person: Browser) -> None:
     """Be signed in where that person is, and nowhere else."""
-    page.context.clear_cookies()
+    context.clear_cookies()
     cookies = [{"name": one.name, "value": one.value or "", "url": person.url} for one in person.session.cookies]
-    page.context.add_cookies(cookies)  # type: ignore[arg-type]
+    context.add_cookies(cookies)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import BrowserContext
 
 from tests.conftest import serving_valkey
+from tests.e2e.conftest import become
 from tests.receiving import Got, receiving
 from tests.system.conftest import free_port
 from tests.system.installation import Browser, Installation, installed, until
@@ -77,8 +78,7 @@ def shown() -> Iterator[tuple[Browser, dict[str, str]]]:
 def logged_in(chromium: Chromium, dana: Browser, **options: Any) -> BrowserContext:
     """A browser with an empty cache in which Dana is logged in."""
     context = chromium.new_context(base_url=dana.url, **options)
-    cookies = [{"name": c.name, "value": c.value or "", "url": dana.url} for c in dana.session.cookies]
-    context.add_cookies(cookies)  # type: ignore[arg-type]
+    become(context, dana)
     return context
 
 

@@ -24,7 +24,7 @@ def with_people(page: Page, portal: Installation, receiver: Receiver, size: dict
     for name, city in PEOPLE:
         dana.create_contact(first_name=name, city=city, email="pat@example.com" if city == "Paris" else "c@example.com")
     receiver.wait(len(PEOPLE))
-    become(page, dana)
+    become(page.context, dana)
     page.set_viewport_size(size)  # type: ignore[arg-type]
     page.goto("/contacts")
 

@@ -92,7 +92,7 @@ class Visitor:
 
     def become(self, person: Browser) -> None:
         """Go on as that person."""
-        become(self.page, person)
+        become(self.page.context, person)
 
     def _judge(self, request: Request) -> None:
         if not request.url.startswith((self.home, "data:")):

@@ -110,7 +110,7 @@ class Looker:
         """Go on as that person."""
         if who != self.who:
             self.who = who
-            become(self.page, self.people[who])
+            become(self.page.context, self.people[who])
 
     def judge(self, looks: Sequence[tuple[int, str]]) -> list[str]:
         """All that is wrong with the page as it stands."""

@@ -20,7 +20,7 @@ def test_a_colleague_is_invited_joins_on_a_phone_and_is_limited_by_their_role(
     dana = Browser(portal.url)
     dana.sign_up(f"inviter{next(numbers)}@example.com")
     dana.create_webhook("https://hooks.acme.example/contacts")
-    become(page, dana)
+    become(page.context, dana)
     page.goto("/settings")
     page.get_by_role("link", name="Manage people").click()
     page.get_by_label("Agent", exact=True).check()

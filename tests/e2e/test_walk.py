@@ -59,7 +59,7 @@ def moved(page: Page, portal: Installation, receiver: Receiver) -> Receiver:
     for contact, person in zip(contacts, people, strict=True):
         dana.post(f"/contacts/{contact}/edit", {**person, "city": "Lisbon"})
     receiver.wait(4)
-    become(page, dana)
+    become(page.context, dana)
     page.set_viewport_size(WIDE)  # type: ignore[arg-type]
     return receiver
 

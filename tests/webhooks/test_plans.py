@@ -30,7 +30,7 @@ LONG = {"audit_entry", "delivery", "event", "lane_entry", "attempt", "subject", 
 """Tables that grow with what happens."""
 
 LOG = int(os.environ.get("PLAN_LOG", "30000"))
-"""Deliveries in the log, beside a tenth of it that waits; `make chaos` looks at a million."""
+"""Deliveries in the log, beside a tenth of it that waits; `make plans` looks at a million."""
 
 
 @contextmanager
