@@ -15,6 +15,7 @@ from sqlalchemy import event, text
 
 from portal import audit
 from portal.extensions import db, is_sqlite, utcnow
+from portal.pace import pace
 from portal.webhooks import charts, engine, filters, readings, search, sendable
 from portal.webhooks.filters import Filters
 from portal.webhooks.lease import Lease
@@ -96,6 +97,32 @@ def test_nothing_that_the_engine_asks_reads_a_long_table_from_end_to_end(app: Fl
         found = [line for statement, parameters in sent for line in scans(statement, parameters)]
         assert [line for line in found if name != "mend" or "lane_entry" not in line] == [], name
         db.session.rollback()
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_backlog_that_came_since_postgresql_last_counted_is_not_read_from_end_to_end(app: Flask) -> None:
+    webhook = make_webhook(make_workspace())
+    db.session.execute(text("ANALYZE"))  # the lanes are empty
+    fill([webhook], log=100, waiting=4_000, contacts=2_000, analyze=False)
+    webhook.width = pace().max_width
+    db.session.commit()
+    read = {}
+    read["the sweep"], _ = _rows_read(sendable.waiting_webhooks)
+    lease = Lease(webhook.id)
+    assert lease.take()
+    read["the claim"], letters = _rows_read(lambda: engine.claim(webhook.id, lease.token, []))
+    answers = [(letter, OK) for letter in letters]
+    assert len(answers) == pace().max_width
+    read["the record"], _ = _rows_read(lambda: engine.record(lease.token, answers))
+    read["the last look"], _ = _rows_read(lambda: sendable.has_work(webhook.id))
+    assert [name for name, count in read.items() if count > 400] == [], read
+
+
+def _rows_read(work: Callable[[], Any]) -> tuple[int, Any]:
+    read = text("SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) FROM pg_stat_xact_user_tables")
+    before = db.session.execute(read).scalar_one()
+    result = work()
+    return db.session.execute(read).scalar_one() - before, result
 
 
 INDEXES = {
