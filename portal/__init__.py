@@ -1,5 +1,6 @@
 """The CloudCX contacts and webhooks portal. `create_app` is the only place where everything meets."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from . import assets, audit_log, cli, config, health, jobs, metrics, overview, web
+from . import assets, audit_log, config, health, jobs, metrics, overview, web
 from .accounts import account_views as account
 from .accounts import cookies, proof_views, security_views
 from .accounts import views as accounts
@@ -18,7 +19,7 @@ from .contacts import definition_views as definitions
 from .contacts import duplicate_views, list_views, payload, present
 from .contacts import export_views as exports
 from .docs import views as docs
-from .extensions import csrf, db, limiter, login, migrate
+from .extensions import csrf, db, limiter, login
 from .importing import views as imports
 from .people import views as people
 from .privacy import views as privacy
@@ -42,7 +43,6 @@ def create_app(settings: Mapping[str, Any] | None = None) -> Flask:
     jobs.init_app(app)
     for extension in (db, csrf, login, limiter):
         extension.init_app(app)
-    migrate.init_app(app, db, directory=str(ROOT / "portal" / "migrations"))
     app.session_interface = cookies.Cookies()
     web.init_app(app)
     publisher.init_app(app)
@@ -53,7 +53,10 @@ def create_app(settings: Mapping[str, Any] | None = None) -> Flask:
     sending = (trying, delivery, bulk, sandbox)
     for feature in (overview, *entrances, *keeping, *sending, docs, health, metrics, audit_log):
         app.register_blueprint(feature.blueprint)
-    cli.init_app(app)
+    if os.environ.get("FLASK_RUN_FROM_CLI") == "true":  # web has no commands, and is 16 MB lighter without
+        from . import cli
+
+        cli.init_app(app)
     assets.init_app(app, ROOT / "static")
     if hops := app.config["PROXIES"]:  # the client's address as told by the proxies in front
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]

@@ -20,7 +20,7 @@ import click
 import honcho.manager
 from flask import Flask, current_app
 from flask.cli import with_appcontext
-from flask_migrate import upgrade
+from flask_migrate import Migrate, upgrade
 from honcho.environ import parse_procfile
 from honcho.printer import Printer
 from sqlalchemy import select
@@ -42,7 +42,9 @@ log = logging.getLogger("portal.worker")
 
 
 def init_app(app: Flask) -> None:
-    """Add the commands to `flask`."""
+    """Add the commands to `flask`, and what `flask db` needs to know."""
+    migrations = Path(__file__).parent / "migrations"
+    Migrate(app, db, directory=str(migrations), render_as_batch=True, compare_type=True)
     for command in (up, worker, receive, rotate_keys):
         app.cli.add_command(command)
 

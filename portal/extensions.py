@@ -17,7 +17,6 @@ from flask import current_app, has_request_context, request
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from flask_login import LoginManager
-from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 from sqlalchemy import Connection, DateTime, Dialect, Engine, Enum, Float, MetaData, String, event, literal, text
@@ -197,7 +196,6 @@ def _begin_at_once(sqlite: SQLiteConnection) -> int | None:
 
 # Models derive from Base and not from db.Model, which is not typed; both share the metadata.
 db = SQLAlchemy(metadata=Base.metadata)
-migrate = Migrate(render_as_batch=True, compare_type=True)
 csrf = CSRFProtect()
 login = LoginManager()
 limiter = Limiter(get_remote_address, headers_enabled=False, in_memory_fallback_enabled=True, swallow_errors=True)

@@ -10,7 +10,7 @@ from alembic.migration import MigrationContext
 from flask_migrate import downgrade, upgrade
 from sqlalchemy import text
 
-from portal import create_app
+from portal import cli, create_app
 from portal.contacts.field_models import CustomField, FieldType, ListWord
 from portal.contacts.models import Contact
 from portal.extensions import Base, db, utcnow
@@ -40,6 +40,7 @@ PRIYA = (
 def empty(fresh_database_url: str, tmp_path: Path) -> Iterator[None]:
     """An app on a database without tables, and without tables afterwards."""
     app = create_app(settings(fresh_database_url, "redis://127.0.0.1:1", tmp_path))
+    cli.init_app(app)
     with app.app_context():
         yield
         db.session.remove()

@@ -11,6 +11,7 @@ from flask import Flask
 from sqlalchemy import update
 
 from portal import config, mail, rotation, sealing
+from portal.cli import rotate_keys
 from portal.extensions import db
 from portal.mail import Letter
 from portal.webhooks import signing
@@ -39,7 +40,7 @@ def test_everything_moves_to_the_newest_key_in_slices_and_once(
     webhook = seal_all_columns()
     secret = signing.secrets_of(webhook)[0]
     app.config["ENCRYPTION_KEYS"] = [NEW, OLD]
-    first = app.test_cli_runner().invoke(args=["rotate-keys"])
+    first = app.test_cli_runner().invoke(rotate_keys)
     assert first.exit_code == 0
     assert f"webhook.secret: {rotation.SLICE + 5} sealed anew, 0 newest already, 0 not readable" in first.output
     assert {line.split(":")[0] for line in first.output.splitlines() if "sealed anew" in line} >= {
@@ -50,7 +51,7 @@ def test_everything_moves_to_the_newest_key_in_slices_and_once(
     assert signing.secrets_of(webhook)[0] == secret
     assert signing.custom_headers(webhook) == {"x-key": "s3cret"}
     assert db.session.query(Letter).one().body == "Open /reset/t0ken"
-    again = app.test_cli_runner().invoke(args=["rotate-keys"])
+    again = app.test_cli_runner().invoke(rotate_keys)
     assert f"webhook.secret: 0 sealed anew, {rotation.SLICE + 5} newest already" in again.output
 
 
@@ -59,7 +60,7 @@ def test_what_no_key_opens_stays_is_counted_and_refuses_the_start(app: Flask) ->
     rotation.refuse_wrong_keys()
     kept = webhook.secret
     app.config["ENCRYPTION_KEYS"] = [NEW]
-    done = app.test_cli_runner().invoke(args=["rotate-keys"])
+    done = app.test_cli_runner().invoke(rotate_keys)
     assert (done.exit_code, "1 secrets open with no key" in str(done.exception)) == (1, True)
     assert db.session.get_one(Webhook, webhook.id, populate_existing=True).secret == kept
     with pytest.raises(config.ConfigError, match=r"portal: PORTAL_KEYS opens 1 .*\(webhook.secret\)") as caught:
