@@ -5,13 +5,14 @@ import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import delete, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Table, delete, select
+from sqlalchemy.sql.dml import ReturningInsert
 
 from ..accounts.models import Membership, User
-from ..extensions import db, is_sqlite, utcnow
+from ..extensions import db, utcnow
+from ..rows import Insert, insert_many
 from ..webhooks.batches import News, publish_many
 from ..webhooks.models import EventType
 from . import avatars, lists, service, tagging, trash
@@ -22,7 +23,7 @@ from .list_models import TrashedContact
 from .models import Contact, Tag, contact_tag
 from .payload import contact_payload, encoded, written
 
-TABLE = Contact.__table__
+TABLE = cast(Table, Contact.__table__)
 NUMBERED = ["workspace_id", "contact_id"]
 Revise = Callable[[Contact], Mapping[str, Any]]
 """Says of a contact, locked and as it is now, what it shall be: attributes to values, "tags" to names."""
@@ -84,7 +85,7 @@ def delete_many(
     news = [News(service.about(one, {}, is_known=True), encoded(str(one.id))) for one in contacts]
     for contact in contacts:
         db.session.expunge(contact)
-    db.session.execute(delete(TABLE).where(TABLE.c.id.in_(found)))  # type: ignore[arg-type]
+    db.session.execute(delete(TABLE).where(TABLE.c.id.in_(found)))
     _publish(workspace_id, EventType.DELETED, news, actor)
     return Outcome(changed=found, gone=missing(ids, contacts))
 
@@ -152,8 +153,7 @@ def _write(workspace_id: uuid.UUID, drafts: Sequence[Contact], actor: str) -> se
     made = _insert(drafts)
     there = [draft for draft in drafts if draft.id in made]
     links = [{"contact_id": one.id, "tag_id": tag.id} for one in there for tag in one.tags]
-    if links:
-        db.session.execute(insert(contact_tag), links)
+    insert_many(contact_tag, links)
     names, fields = owner_names(workspace_id, (one.owner for one in there)), fields_of(workspace_id)
     payloads = [contact_payload(one, names.get(one.owner or ""), fields) for one in there]
     news = [News(service.about(one, {}), encoded(said)) for one, said in zip(there, payloads, strict=True)]
@@ -174,11 +174,15 @@ def _insert(drafts: Sequence[Contact]) -> set[uuid.UUID]:
         if not waiting:
             break
         rows = [{column.name: getattr(draft, column.name) for column in TABLE.columns} for draft in waiting]
-        new = (sqlite if is_sqlite() else postgresql).insert(TABLE).on_conflict_do_nothing(index_elements=NUMBERED)
-        made |= set(db.session.scalars(new.returning(TABLE.c.id), rows))
+        if new := insert_many(TABLE, rows, _unless_taken):
+            made |= set(new.scalars())
         left = made_up - made
         waiting = [draft for draft in waiting if draft.id in left]
     return made
+
+
+def _unless_taken(new: Insert) -> ReturningInsert[uuid.UUID]:
+    return new.on_conflict_do_nothing(index_elements=NUMBERED).returning(TABLE.c.id)
 
 
 def _wanted(contact: Contact, values: dict[str, Any], fields: Sequence[CustomField]) -> dict[str, Any]:

@@ -5,13 +5,14 @@ import uuid
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import ColumnElement, and_, insert, select
+from sqlalchemy import ColumnElement, Table, and_, select
 
 from ..contacts.keys import normal_email, normal_phone
 from ..contacts.models import Contact
 from ..extensions import db
+from ..rows import insert_many
 from .models import ImportKey
 from .targets import Refused
 
@@ -21,7 +22,6 @@ KNOWN = {"contactId": "contact ID", "email": "e-mail address", "phoneNumber": "p
 TAKEN = "Another contact has this contact ID."
 NOBODY = "Give at least one of e-mail, phone number and contact ID, or nobody can tell who it is."
 
-KEYS = insert(ImportKey.__table__)  # type: ignore[arg-type]
 Kinds = Mapping[str, str]
 """Kind of key to its value, in the one spelling that is compared."""
 
@@ -106,8 +106,7 @@ class Known:
 
     def write(self) -> None:
         """Remember it for the rows of later slices."""
-        if self.new:
-            db.session.execute(KEYS, self.new)
+        insert_many(cast(Table, ImportKey.__table__), self.new)
 
     def _by(self, kind: str, value: str, number: str) -> Contact | None:
         """Who has that key. Where contact IDs go first, those with another one are somebody else."""

@@ -8,11 +8,12 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import insert
+from sqlalchemy import Table
 
 from ..extensions import db, utcnow
+from ..rows import insert_many
 from . import lanes, words
 from .log_models import Mention
 from .models import MOST_CONTACTS, Event, EventType, Subject, Webhook, new_event_id
@@ -20,9 +21,7 @@ from .publisher import About, ring_after_commit, takers_of, wanting
 
 MAX_BODY = 256 * 1024
 """A body stays under so many bytes, unless a single contact has more."""
-EVENTS = insert(Event.__table__)  # type: ignore[arg-type]
-SUBJECTS = insert(Subject.__table__)  # type: ignore[arg-type]
-MENTIONS = insert(Mention.__table__)  # type: ignore[arg-type]
+EVENT, SUBJECT, MENTION = (cast(Table, model.__table__) for model in (Event, Subject, Mention))
 
 Rows = list[dict[str, Any]]
 Write = Callable[[Sequence[bytes]], bytes]
@@ -66,11 +65,11 @@ def publish_many(
             events.append({**facts, **reach, "id": new_event_id(), "body": body, "created_at": now})
             subjects += _subjects(events[-1]["id"], group)
             newcomers += [(_delivery(events[-1], webhook), _ids(group)) for webhook in telling.takers]
-    db.session.execute(EVENTS, events)
-    db.session.execute(SUBJECTS, subjects)
+    insert_many(EVENT, events)
+    insert_many(SUBJECT, subjects)
     if newcomers:
         lanes.enter_many(newcomers)
-        db.session.execute(MENTIONS, _mentions(newcomers, now))
+        insert_many(MENTION, _mentions(newcomers, now))
     known_by = {one.about.contact_id: _texts(one.about) for one in news if one.about.known_by is not None}
     words.remember_many(workspace_id, known_by)
     for webhook_id in {row["webhook_id"] for row, _ in newcomers}:

@@ -19,7 +19,6 @@ from sqlalchemy import (
     case,
     delete,
     func,
-    insert,
     select,
     union,
     update,
@@ -31,6 +30,7 @@ from sqlalchemy.sql.dml import ReturningDelete
 from ..among import among
 from ..extensions import Base, db, db_now, is_sqlite
 from ..pace import pace, prepared
+from ..rows import insert_many
 from .models import Delivery, LaneEntry, Status
 
 Lane = tuple[uuid.UUID, uuid.UUID]
@@ -39,10 +39,7 @@ Lane = tuple[uuid.UUID, uuid.UUID]
 _mine, OTHER = aliased(LaneEntry), aliased(LaneEntry)
 SEQ = DatabaseSequence("delivery_seq", metadata=Base.metadata)
 NEXT = select(SEQ.next_value()).select_from(func.generate_series(1, bindparam("count", type_=Integer)))
-ENTRIES = insert(LaneEntry)
 ENTRY, DELIVERY = cast(Table, LaneEntry.__table__), cast(Table, Delivery.__table__)
-BEHIND = insert(DELIVERY)
-DUE = BEHIND.values(due_at=db_now())
 
 
 def next_seqs(count: int) -> list[int]:
@@ -68,7 +65,7 @@ def enter(newcomers: Mapping[Delivery, Sequence[uuid.UUID]]) -> None:
         for one, contacts in newcomers.items()
         for contact in dict.fromkeys(contacts)
     ]
-    db.session.execute(ENTRIES, entries)
+    insert_many(ENTRY, entries)
 
 
 def enter_many(newcomers: Sequence[tuple[dict[str, Any], Sequence[uuid.UUID]]]) -> None:
@@ -85,9 +82,9 @@ def enter_many(newcomers: Sequence[tuple[dict[str, Any], Sequence[uuid.UUID]]]) 
             {"webhook_id": row["webhook_id"], "contact_id": contact, "seq": seq, "delivery_id": row["id"]}
             for contact in dict.fromkeys(contacts)
         ]
-    for statement, rows in ((DUE, due), (BEHIND, behind), (ENTRIES, entries)):
-        if rows:
-            db.session.execute(statement, rows)
+    insert_many(DELIVERY, due, due_at=db_now())
+    insert_many(DELIVERY, behind)
+    insert_many(ENTRY, entries)
 
 
 def is_blocking(delivery: Delivery) -> bool:

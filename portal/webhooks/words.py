@@ -7,26 +7,23 @@ import re
 import unicodedata
 import uuid
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import (
-    ARRAY,
     ColumnElement,
-    LargeBinary,
-    Uuid,
+    Table,
     and_,
-    bindparam,
     exists,
-    func,
+    literal,
     or_,
     select,
     true,
     union_all,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import aliased
 
-from ..extensions import db, is_sqlite
+from ..extensions import db
+from ..rows import insert_many
 from .log_models import SearchWord
 
 LONGEST = 64
@@ -35,19 +32,7 @@ MOST = 60
 """Words of one change, or of one search, at most."""
 BACKWARDS = "\x00"
 """Begins a number that is written backwards, so that its last digits find it too."""
-NEW_ON_SQLITE = sqlite.insert(SearchWord.__table__).on_conflict_do_nothing()  # type: ignore[arg-type]
-UNNESTED = (  # a row at a time would cost ten times as much
-    postgresql.insert(SearchWord.__table__)  # type: ignore[arg-type]
-    .from_select(
-        ["workspace_id", "contact_id", "word"],
-        select(
-            bindparam("workspace", type_=Uuid()),
-            func.unnest(bindparam("contacts", type_=ARRAY(Uuid()))),
-            func.unnest(bindparam("words", type_=ARRAY(LargeBinary()))),
-        ),
-    )
-    .on_conflict_do_nothing()
-)
+WORD = cast(Table, SearchWord.__table__)
 _PIECE = re.compile(r"\w+")
 _NUMBER = re.compile(r"[+(\d][\d\s()./-]*")
 
@@ -60,12 +45,9 @@ def remember(workspace_id: uuid.UUID, contact_id: uuid.UUID, texts: Iterable[str
 def remember_many(workspace_id: uuid.UUID, known_by: Mapping[uuid.UUID, Iterable[str]]) -> None:
     """Let each of these contacts be found by its texts, and still by those of before; one statement for all."""
     pairs = [(contact_id, word) for contact_id, texts in known_by.items() for word in folded(texts)]
-    if pairs and is_sqlite():
-        rows = [{"workspace_id": workspace_id, "contact_id": contact_id, "word": word} for contact_id, word in pairs]
-        db.session.execute(NEW_ON_SQLITE, rows)
-    elif pairs:
-        contacts, found = zip(*pairs, strict=True)
-        db.session.execute(UNNESTED, {"workspace": workspace_id, "contacts": list(contacts), "words": list(found)})
+    rows = [{"contact_id": contact_id, "word": word} for contact_id, word in pairs]
+    mine = literal(workspace_id, WORD.c.workspace_id.type)
+    insert_many(WORD, rows, lambda new: new.on_conflict_do_nothing(), workspace_id=mine)
 
 
 def folded(texts: Iterable[str]) -> list[bytes]:
