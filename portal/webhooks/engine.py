@@ -126,13 +126,18 @@ def _locked(answers: Answers) -> Webhook:
 def _claim(webhook: Webhook, in_flight: Collection[uuid.UUID]) -> list[Letter]:
     probing = webhook.probe_at is not None
     room = (1 if probing else webhook.width) - len(in_flight)
-    if room <= 0:
+    if room <= 0 or (_may_be_closed(webhook) and not sendable.has_work(webhook.id)):
         return []
     turn = throttle.turn(webhook, db.session.scalars(select(db_now())).one()) if webhook.throttle else None
     room = min(room, max(1, turn.room)) if turn else room
     asked = {"of": webhook.id, "in_flight": in_flight, "room": room}
     written = letters.write(webhook, db.session.connection().execute(sendable.first(probing), asked).all(), probing)
     return letters.in_turn(written, turn) if turn else written
+
+
+def _may_be_closed(webhook: Webhook) -> bool:
+    """Whether to ask before all that is due to it is read in vain, as it is for each event that it gets meanwhile."""
+    return webhook.probe_at is not None or webhook.next_at is not None or not webhook.is_active
 
 
 def _record(webhook: Webhook, token: str, answers: Answers) -> bool:

@@ -37,6 +37,7 @@ Lane = tuple[uuid.UUID, uuid.UUID]
 """A webhook and a contact."""
 # Made once: SQLAlchemy adapts every column of a new alias again, which costs more than the statement takes.
 _mine, OTHER = aliased(LaneEntry), aliased(LaneEntry)
+_SAME = (OTHER.webhook_id == _mine.webhook_id, OTHER.contact_id == _mine.contact_id)
 SEQ = DatabaseSequence("delivery_seq", metadata=Base.metadata)
 NEXT = select(SEQ.next_value()).select_from(func.generate_series(1, bindparam("count", type_=Integer)))
 ENTRY, DELIVERY = cast(Table, LaneEntry.__table__), cast(Table, Delivery.__table__)
@@ -124,8 +125,7 @@ def is_head(*others: ColumnElement[bool]) -> ColumnElement[bool]:
     """SQL: nothing stands in front of the delivery in any of its lanes, or nothing of what `others` say over OTHER."""
     # As a value, and with a minimum, for both of which PostgreSQL looks into an index, delivery by delivery. Asked by
     # EXISTS it may join all lanes: what it knows of a table that is mostly empty says nothing of a backlog.
-    lane = (OTHER.webhook_id == _mine.webhook_id, OTHER.contact_id == _mine.contact_id)
-    first = select(func.min(OTHER.seq)).where(*lane, *others).correlate(_mine).scalar_subquery()
+    first = select(func.min(OTHER.seq)).where(*_SAME, *others).correlate(_mine).scalar_subquery()
     behind = select(_mine.seq).where(_mine.delivery_id == Delivery.id, first < Delivery.seq)
     return behind.correlate(Delivery).limit(1).scalar_subquery().is_(None)
 
@@ -145,13 +145,8 @@ def leaving() -> Update:
 @prepared
 def _behind() -> Select[uuid.UUID]:
     """Anything behind a delivery in one of its lanes."""
-    behind = select(_mine.delivery_id).where(
-        _mine.delivery_id == bindparam("front"),
-        OTHER.webhook_id == _mine.webhook_id,
-        OTHER.contact_id == _mine.contact_id,
-        OTHER.seq > _mine.seq,
-    )
-    return behind.limit(1)
+    last = select(func.max(OTHER.seq)).where(*_SAME).correlate(_mine).scalar_subquery()
+    return select(_mine.delivery_id).where(_mine.delivery_id == bindparam("front"), last > _mine.seq).limit(1)
 
 
 @prepared

@@ -36,13 +36,7 @@ def _may_go(is_open: ColumnElement[bool]) -> ColumnElement[bool]:
 
 def waiting_webhooks() -> list[uuid.UUID]:
     """Webhooks that have something sendable and no drain at work."""
-    mine = Delivery.webhook_id == Webhook.id
-    tested = exists().where(mine, is_pending(), _is_test()).correlate(Webhook)
-    # One for each webhook, not EXISTS, for which PostgreSQL may read all that is due to all of them.
-    pending = select(Delivery.id).where(mine, is_sendable()).correlate(Webhook).limit(1).scalar_subquery()
-    # What the last of these says already, said before it: no look at 100,000 rows that wait for a probe.
-    is_open = and_(is_reached(), throttle.has_turn())
-    return list(db.session.scalars(select(Webhook.id).where(is_free(), or_(is_open, tested), pending.is_not(None))))
+    return list(db.session.scalars(_having_any(is_free())))
 
 
 def has_work(webhook_id: uuid.UUID) -> bool:
@@ -58,10 +52,19 @@ def next_turn(webhook_id: uuid.UUID) -> float | None:
 
 @prepared
 def _any() -> Select[uuid.UUID]:
-    """Something sendable of a webhook."""
-    return (
-        select(Delivery.id).join(Delivery.webhook).where(Delivery.webhook_id == bindparam("of"), is_sendable()).limit(1)
-    )
+    """A webhook, if something is sendable."""
+    return _having_any(Webhook.id == bindparam("of"))
+
+
+def _having_any(which: ColumnElement[bool]) -> Select[uuid.UUID]:
+    """Those of the webhooks for which something is sendable."""
+    mine = Delivery.webhook_id == Webhook.id
+    tested = exists().where(mine, is_pending(), _is_test()).correlate(Webhook)
+    # One for each webhook, not EXISTS, for which PostgreSQL may read all that is due to all of them.
+    pending = select(Delivery.id).where(mine, is_sendable()).correlate(Webhook).limit(1).scalar_subquery()
+    # What that says already, said before it: no look at 100,000 rows that wait for a probe.
+    is_open = and_(is_reached(), throttle.has_turn())
+    return select(Webhook.id).where(which, or_(is_open, tested), pending.is_not(None))
 
 
 @prepared

@@ -22,7 +22,7 @@ from portal.webhooks.lease import Lease
 from portal.webhooks.models import LaneEntry, Webhook
 from portal.webhooks.search import Log
 from tests.filling import fill, fill_attempts, fill_log
-from tests.webhooks.driving import OK
+from tests.webhooks.driving import OK, TIMEOUT
 from tests.webhooks.making import make_event, make_webhook, make_workspace
 
 pytestmark = pytest.mark.both
@@ -101,7 +101,8 @@ def test_nothing_that_the_engine_asks_reads_a_long_table_from_end_to_end(app: Fl
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_a_backlog_that_came_since_postgresql_last_counted_is_not_read_from_end_to_end(app: Flask) -> None:
-    webhook = make_webhook(make_workspace())
+    space = make_workspace()
+    webhook = make_webhook(space)
     db.session.execute(text("ANALYZE"))  # the lanes are empty
     fill([webhook], log=100, waiting=4_000, contacts=2_000, analyze=False)
     webhook.width = pace().max_width
@@ -114,8 +115,17 @@ def test_a_backlog_that_came_since_postgresql_last_counted_is_not_read_from_end_
     answers = [(letter, OK) for letter in letters]
     assert len(answers) == pace().max_width
     read["the record"], _ = _rows_read(lambda: engine.record(lease.token, answers))
+    failed = [(letter, TIMEOUT) for letter in engine.claim(webhook.id, lease.token, [])]
+    read["the record of failures"], _ = _rows_read(lambda: engine.record(lease.token, failed))
+    contact = db.session.scalars(db.select(LaneEntry.contact_id).limit(1)).one()
+    read["publish"], _ = _rows_read(lambda: make_event(space, contact, commit=False))
+    read["the claim in vain"], letters = _rows_read(lambda: engine.claim(webhook.id, lease.token, []))
     read["the last look"], _ = _rows_read(lambda: sendable.has_work(webhook.id))
-    assert [name for name, count in read.items() if count > 400] == [], read
+    assert letters == []
+    webhook.probe_at = utcnow()
+    read["the claim of a probe"], letters = _rows_read(lambda: engine.claim(webhook.id, lease.token, []))
+    assert [letter.is_probe for letter in letters] == [True]
+    assert [name for name, count in read.items() if count > 900] == [], read
 
 
 def _rows_read(work: Callable[[], Any]) -> tuple[int, Any]:
