@@ -21,6 +21,10 @@ FAILED = 422
 SIGNED_OUT = 401
 UNSAVED = "X-Unsaved"
 """The header of a page in which something is typed that was not saved yet (`app.js` sends it)."""
+# What the browser fetched or drew ahead for whoever leaves: no-store does not reach that. Not "cache": pages are
+# no-store, and Chromium, which goes through the files of all sites for ours, would hold the log-in page up for seconds.
+# Not "cookies": the whole domain's would go, and with them the known device. Not "storage": it holds the theme alone.
+FORGET = '"prefetchCache", "prerenderCache"'
 
 
 @blueprint.before_app_request
@@ -125,7 +129,16 @@ def log_out() -> BaseResponse:
     """End the session."""
     service.close_session()
     db.session.commit()
-    return go(url_for("accounts.log_in"))
+    answer = go(url_for("accounts.log_in"))
+    answer.headers["Clear-Site-Data"] = FORGET
+    return answer
+
+
+@blueprint.get("/here")
+@allowed(Permission.PORTAL)
+def here() -> Response:
+    """What each page asks for by itself: it shows nobody's data for longer than their session lasts."""
+    return Response(status=204)
 
 
 @blueprint.get("/settings")
@@ -139,5 +152,5 @@ def _ask_reader() -> BaseResponse:
     """Send who wanted to read something to the log-in page, unless that would lose what they are typing."""
     if wants_fragment() and UNSAVED in request.headers:
         return Response(status=204)
-    wanted = request.full_path.rstrip("?")
+    wanted = typed.page_before() if sessions.POLL in request.headers else request.full_path.rstrip("?")
     return go(url_for("accounts.log_in", next=wanted if wanted != "/" else None))

@@ -95,6 +95,15 @@ def test_idle_browsers_are_logged_out_when_an_administrator_says_so(dana: Person
     assert "set the idle time" in actions(dana)
 
 
+def test_a_page_leaves_by_itself_when_its_session_is_over_and_comes_back_to_where_it_was(dana: Person) -> None:
+    headers = FRAGMENT | {sessions.POLL: "yes", "HX-Current-URL": "http://localhost/contacts?q=ada"}
+    [asks] = re.findall(r'hx-get="([^"]+)" hx-trigger="every 60s"', dana.client.get("/contacts?q=ada").text)
+    assert dana.client.get(asks, headers=headers).status_code == 204
+    end_all()
+    assert "HX-Redirect" not in dana.client.get(asks, headers=headers | {"X-Unsaved": "yes"}).headers
+    assert dana.client.get(asks, headers=headers).headers["HX-Redirect"] == "/login?next=/contacts?q%3Dada"
+
+
 def test_each_session_ends_after_a_week(visitor: FlaskClient, dana: Person) -> None:
     let_pass(sessions.LIFE - ONE_MINUTE, also_created=True)
     assert is_in(dana.client)

@@ -26,7 +26,7 @@ WIDTHS = (1920, WIDE, 768, PHONE, 360) if IS_THOROUGH else (WIDE, PHONE)
 NO_PAGES = {"static", "health.show", "docs.schema", "docs.asyncapi", "sandbox.receive", "webhooks.test_result",
             "webhooks.charts", "deliveries.download", "contacts.picture", "contacts.suggest", "exports.download",
             "imports.refused", "contact_list.add_filter", "audit.download", "privacy.export",
-            "metrics.show"}  # fmt: skip
+            "metrics.show", "accounts.here"}  # fmt: skip
 """What answers a GET with something else than a page of its own."""
 REFUSALS = (400, 403, 404, 413, 429, 500, 503)
 FACTS = """() => ({

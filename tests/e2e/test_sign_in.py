@@ -97,6 +97,22 @@ def test_two_steps_a_lost_phone_another_browser_and_a_forgotten_password(
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 
+def test_a_log_out_takes_the_pages_of_other_tabs_along_but_not_what_is_typed_there(page: Page) -> None:
+    sign_up(page)
+    page.get_by_role("button", name="Dark theme").click()
+    page.goto("/settings")
+    other, typing = page.context.new_page(), page.context.new_page()
+    other.goto("/settings")
+    typing.goto("/contacts/new")
+    typing.get_by_label("First name").fill("Ada")
+    log_out(page)
+    expect(page.locator("html[data-bs-theme=dark]")).to_be_visible()
+    expect(other).to_have_url(re.compile("/login.next=/settings$"))
+    expect(typing.get_by_label("First name")).to_have_value("Ada")
+    page.go_back()
+    expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+
+
 @pytest.mark.parametrize(
     ("window", "how"),
     [
