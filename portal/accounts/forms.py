@@ -121,6 +121,12 @@ class NameForm(Form):
     name = text("Name", 100, InputRequired("Tell us your name."))
 
 
+class KnownPasswordForm(Form):
+    """The password once more, from who is logged in."""
+
+    password = known_password()
+
+
 class SetUpForm(Form):
     """The first code of an authenticator app, from somebody who knows the password."""
 

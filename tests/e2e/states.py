@@ -109,6 +109,12 @@ def first_step(page: Page) -> None:
     page.get_by_label("Code").wait_for()
 
 
+def end_one(page: Page) -> None:
+    """Log another browser out without giving the password."""
+    page.get_by_role("main").get_by_role("button", name="Log out").click()
+    page.locator(REFUSED).first.wait_for()
+
+
 def make_link(page: Page) -> None:
     """Make a link for a member."""
     press("Help Ada Agent", QUESTION)(page)
@@ -261,7 +267,8 @@ STATES = [
     State("sandbox, failing", "sandbox.show", "/apps/sandbox"),
     State("account", "account.index", "/account"),
     State("account, name refused", "account.index", "/account", act=rename),
-    State("account, log out others?", "account.index", "/account", act=press("Log out all others", QUESTION)),
+    State("account, log out others?", "account.end_other_sessions", "/account/sessions/end-others"),
+    State("account, log out one, refused", "account.end_session", "{session}", act=end_one),
     State("change password", "account.password", "/account/password"),
     State("change password, refused", "account.password", "/account/password", act=press("Change password", REFUSED)),
     State("two-step, set up", "account.two_step", "/account/two-step"),
@@ -423,7 +430,8 @@ def accounts(portal: Installation, people: dict[str, Browser]) -> World:
     Browser(portal.url).post("/login", {"email": "dana.of.pages@example.com", "password": PASSWORD})  # a second browser
     address = f"/settings/log-in/{uuid.UUID(ada)}/link"
     answer = people["dana"].post(address, page="/settings/log-in")
-    return {"reset": first(r"(/reset/[\w-]{43})", answer.text)}
+    session = first(r'href="(/account/sessions/[0-9a-f-]{36}/end)"', people["dana"].get("/account").text)
+    return {"session": session, "reset": first(r"(/reset/[\w-]{43})", answer.text)}
 
 
 def bulk(dana: Browser, webhook: str) -> World:
