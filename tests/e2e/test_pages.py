@@ -32,6 +32,7 @@ REFUSALS = (400, 403, 404, 413, 429, 500, 503)
 FACTS = """() => ({
   title: document.title,
   headings: document.querySelectorAll("h1").length,
+  above: -document.querySelector("main").getBoundingClientRect().top - scrollY,
   width: document.documentElement.scrollWidth - document.documentElement.clientWidth,
 })"""
 LOOKS = ((WIDE, "light"), (PHONE, "dark"))
@@ -145,6 +146,7 @@ class Looker:
         self.resize(width)
         facts = self.page.evaluate(FACTS)
         wrong = [f"{width}: {facts['width']} px too wide"] if facts["width"] > 0 else []
+        wrong += [f"{width}: {facts['above']} px above the page's top"] if facts["above"] > 0 else []
         wrong += [f"{facts['headings']} h1"] if facts["headings"] != 1 else []
         return wrong + (["no title"] if not facts["title"].removesuffix("· CloudCX").strip() else [])
 
