@@ -9,7 +9,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from . import assets, audit_log, cli, config, health, jobs, metrics, overview, web
 from .accounts import account_views as account
-from .accounts import cookies, proof_views, security_views
+from .accounts import cookies, floods, proof_views, security_views
 from .accounts import views as accounts
 from .accounts import workspace_views as workspaces
 from .contacts import bulk_views as contact_bulk
@@ -53,6 +53,7 @@ def create_app(settings: Mapping[str, Any] | None = None) -> Flask:
     sending = (trying, delivery, bulk, sandbox)
     for feature in (overview, *entrances, *keeping, *sending, docs, health, metrics, audit_log):
         app.register_blueprint(feature.blueprint)
+    floods.init_app(app)  # after the blueprints, which find out who asks
     cli.init_app(app)
     assets.init_app(app, ROOT / "static")
     if hops := app.config["PROXIES"]:  # the client's address as told by the proxies in front
