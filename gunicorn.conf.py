@@ -32,7 +32,7 @@ def pre_fork(_server: Any, _worker: Any) -> None:
 
 def post_worker_init(worker: Any) -> None:
     """Log as PORTAL_LOG says; refuse keys that open nothing; print the token that the first sign-up asks for."""
-    from portal import logs, rotation
+    from portal import jobs, logs, rotation
     from portal.accounts.service import announce_signup
 
     logs.start(worker.wsgi)
@@ -43,4 +43,5 @@ def post_worker_init(worker: Any) -> None:
             print(refused, file=sys.stderr, flush=True)
             sys.exit(BOOT_ERROR)
     if worker.age == 1:
+        jobs.say_what_is_unchecked(worker.wsgi)
         announce_signup(worker.wsgi)

@@ -80,6 +80,7 @@ def worker(threads: int) -> None:
         signal.signal(name, lambda *_: jobs.stopping.set())
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # the app behind Flask's proxy
     logs.start(app)
+    jobs.say_what_is_unchecked(app)
     rotation.refuse_wrong_keys()
     sys.setswitchinterval(SWITCH_SECONDS)
     crew = Crew(app, threads)
@@ -126,7 +127,8 @@ class Crew:
     def __init__(self, app: Flask, size: int) -> None:
         self.app, self.size = app, size
         self.name = f"{platform.node()}:{os.getpid()}"
-        self.redis = jobs.connect(app.config["REDIS_URL"], socket_connect_timeout=2, socket_timeout=10)
+        tls = app.config["REDIS_TLS"]
+        self.redis = jobs.connect(app.config["REDIS_URL"], socket_connect_timeout=2, socket_timeout=10, **tls)
         self.threads: list[threading.Thread] = []
 
     def work(self) -> None:

@@ -5,6 +5,7 @@ import hashlib
 import ipaddress
 import os
 import secrets
+import ssl
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -50,6 +51,7 @@ def load(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
         "SQLALCHEMY_DATABASE_URI": database_url,
         "SQLALCHEMY_ENGINE_OPTIONS": _engine_options(database_url),
         "REDIS_URL": environ.get("REDIS_URL") or f"unix://{embedded_socket(data)}",
+        "REDIS_TLS": _redis_tls(environ),
         "ENCRYPTION_KEYS": _encryption_keys(environ, secret_key),
         # Networks that deliveries may reach although they are not public: receivers under development are on loopback.
         "ALLOWED_NETWORKS": _networks(environ.get("PORTAL_ALLOWED_NETWORKS", "" if production else LOOPBACK)),
@@ -64,6 +66,9 @@ def load(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
         "METRICS_TOKEN": environ.get("PORTAL_METRICS_TOKEN", ""),
         "PROXIES": _whole_number(environ, "PORTAL_PROXIES", 0),
         "TRUSTED_HOSTS": _words(environ.get("PORTAL_HOSTS", "")) or None,
+        # What one person may ask for in one workspace: more than a human does, and less than a script gone wild.
+        "WRITES_PER_MINUTE": _whole_number(environ, "PORTAL_WRITES_PER_MINUTE", 120),
+        "BULK_PER_MINUTE": _whole_number(environ, "PORTAL_BULK_PER_MINUTE", 20),
         # A fixed window would let twice as many tries through around its edge.
         "RATELIMIT_STRATEGY": "moving-window",
         "MAX_CONTENT_LENGTH": MAX_FORM_BYTES,
@@ -115,6 +120,24 @@ def _engine_options(url: str) -> dict[str, Any]:
     options: dict[str, Any] = {"pool_size": POOL_SIZE, "max_overflow": 0, "pool_timeout": 30}
     is_sqlite = make_url(url).get_backend_name() == "sqlite"
     return options | ({"connect_args": {"timeout": BUSY_SECONDS}} if is_sqlite else {})
+
+
+def _redis_tls(environ: Mapping[str, str]) -> dict[str, str]:
+    """How redis-py checks whom it speaks with. Heroku's certificate is self-signed and no authority is told: without
+    PORTAL_REDIS_CA, a certificate in PEM or the path of a file with some, TLS encrypts without checking."""
+    authority = environ.get("PORTAL_REDIS_CA", "")
+    if not environ.get("REDIS_URL", "").startswith("rediss://"):
+        if authority:
+            raise ConfigError("PORTAL_REDIS_CA is set, but REDIS_URL is not rediss://, and nothing is checked.")
+        return {}
+    if not authority:
+        return {"ssl_cert_reqs": "none"}
+    is_text = "BEGIN CERTIFICATE" in authority
+    try:
+        ssl.create_default_context(cadata=authority) if is_text else ssl.create_default_context(cafile=authority)
+    except OSError as error:
+        raise ConfigError("PORTAL_REDIS_CA is no certificate in PEM, nor the path of a file with one.") from error
+    return {"ssl_ca_data" if is_text else "ssl_ca_certs": authority}
 
 
 def _encryption_keys(environ: Mapping[str, str], secret_key: str) -> list[str]:

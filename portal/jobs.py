@@ -74,8 +74,8 @@ class AllowedJob(Job):
 class Bells:
     """Rings for webhooks and bulks from one process; keeps quiet for a while when Redis does not answer."""
 
-    def __init__(self, url: str) -> None:
-        self.redis = connect_shortly(url, BELL_CONNECTIONS)
+    def __init__(self, url: str, **tls: str) -> None:
+        self.redis = connect_shortly(url, BELL_CONNECTIONS, **tls)
         self.queue = Queue(QUEUE, connection=self.redis, serializer=JSONSerializer, job_class=AllowedJob)
         self.silent_until = 0.0
         self.later: dict[uuid.UUID, float] = {}
@@ -197,11 +197,17 @@ def in_slices(function: str, unfinished: Callable[[], Iterable[uuid.UUID]]) -> N
 
 def init_app(app: Flask) -> None:
     """Give the app its bells, and Flask-Limiter its connections: it would take one for each thread of web."""
-    url = app.config["REDIS_URL"]
-    app.extensions["bells"] = Bells(url)
-    pool = connect_shortly(url, LIMIT_CONNECTIONS).connection_pool
+    url, tls = app.config["REDIS_URL"], app.config["REDIS_TLS"]
+    app.extensions["bells"] = Bells(url, **tls)
+    pool = connect_shortly(url, LIMIT_CONNECTIONS, **tls).connection_pool
     app.config.setdefault("RATELIMIT_STORAGE_URI", _limiter_storage(url))
     app.config.setdefault("RATELIMIT_STORAGE_OPTIONS", {"connection_pool": pool})
+
+
+def say_what_is_unchecked(app: Flask) -> None:
+    """Tell the operator, once a start, that somebody between here and Redis could pass for it."""
+    if app.config["PRODUCTION"] and app.config["REDIS_TLS"].get("ssl_cert_reqs") == "none":
+        log.warning("The certificate of Redis is not checked. PORTAL_REDIS_CA can name the authority that signed it.")
 
 
 def bells() -> Bells:
@@ -211,16 +217,14 @@ def bells() -> Bells:
 
 
 def connect(url: str, pool: type[redis.ConnectionPool] = redis.ConnectionPool, **options: Any) -> redis.Redis:
-    """A client with its own pool. Heroku's certificate is self-signed: TLS there encrypts without checking it."""
-    if url.startswith("rediss://"):
-        options["ssl_cert_reqs"] = "none"
+    """A client with its own pool."""
     return redis.Redis(connection_pool=pool.from_url(url, **options))
 
 
-def connect_shortly(url: str, connections: int) -> redis.Redis:
+def connect_shortly(url: str, connections: int, **tls: str) -> redis.Redis:
     """A client with few connections, which small plans count, and a short wait for one: a ring takes a millisecond."""
     few = {"max_connections": connections, "timeout": WEB_CONNECTION["socket_timeout"]}
-    return connect(url, redis.BlockingConnectionPool, **WEB_CONNECTION, **few, retry=Retry(NoBackoff(), 0))
+    return connect(url, redis.BlockingConnectionPool, **WEB_CONNECTION, **few, **tls, retry=Retry(NoBackoff(), 0))
 
 
 def _limiter_storage(url: str) -> str:

@@ -101,15 +101,18 @@
     if (event.submitter.ariaBusy) event.preventDefault();
     event.submitter.ariaBusy = "true";
   });
-  addEventListener("pageshow", () => {
+  addEventListener("pageshow", (event) => {
     for (const button of document.querySelectorAll("[aria-busy]")) button.ariaBusy = null; // the page came back as it was left
+    if (event.persisted) ask(); // perhaps after a log-out
   });
 
   // A page that opens may show what was just saved: what is live in other tabs asks at once instead of when its time comes.
-  const tabs = new BroadcastChannel("tabs");
-  tabs.onmessage = () => {
+  // So the page that follows a log-out makes the others leave, too.
+  function ask() {
     for (const part of document.querySelectorAll("[hx-trigger^=every]")) part.dispatchEvent(new Event("every"));
-  };
+  }
+  const tabs = new BroadcastChannel("tabs");
+  tabs.onmessage = ask;
 
   document.addEventListener("DOMContentLoaded", () => {
     nameTheme();

@@ -31,6 +31,8 @@ from portal.extensions import Base, db
 from tests.turns import IS_THOROUGH
 
 PASSWORD = "correct horse battery staple"
+PLENTY = 1_000_000
+"""Tests are faster than people are."""
 DATABASES = ["sqlite", "postgresql"]
 LONGEST = (
     "test_pages", "test_chaos", "test_walk", "test_promises", "test_machine", "test_markup", "test_six_steps",
@@ -171,6 +173,8 @@ def settings(database_url: str, redis_url: str, data: Path) -> dict[str, Any]:
         "DATA": data,
         "SIGNUP": "open",
         "WTF_CSRF_ENABLED": False,
+        "WRITES_PER_MINUTE": PLENTY,
+        "BULK_PER_MINUTE": PLENTY,
     }
 
 

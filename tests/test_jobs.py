@@ -126,13 +126,6 @@ def test_a_foreign_function_is_never_run(app: Flask) -> None:
         fetched.perform()
 
 
-def test_only_the_holder_of_the_name_is_asked_to_be_secure() -> None:
-    heroku = jobs.connect("rediss://:pw@redis.example:6380")
-    plain = jobs.connect("redis://redis.example:6379")
-    assert heroku.connection_pool.connection_kwargs["ssl_cert_reqs"] == "none"
-    assert "ssl_cert_reqs" not in plain.connection_pool.connection_kwargs
-
-
 def test_publish_to_nobody_rings_nobody(app: Flask) -> None:
     event = make_event(make_workspace())
     assert event.id

@@ -176,7 +176,7 @@ def test_no_page_shows_a_word_or_an_id_of_another_workspace(app: Flask, sign_up:
     """The owner sees words of every table, the stranger none of them: as a newcomer, at work, and looking for them."""
     dana, sam = sign_up("z~quser_account.name", "z~qworkspace.name"), sign_up("Sam Stranger", "Elsewhere")
     world = plant(dana, "z~q")
-    shown = "".join(text for _, text in pages_of(app, dana, world))
+    shown = "".join(text for _, text in pages_of(app, dana, world, len(FORMS)))
     tables = (
         "attempt audit_entry bulk contact contact_bulk contact_import contact_import_refusal contact_view custom_field"
         " erasure event hand_over list_word sandbox_request subject tag trashed_contact user_account webhook workspace"
@@ -201,11 +201,11 @@ def test_nobody_of_another_workspace_can_be_made_an_owner(app: Flask, dana: Pers
     assert all_rows() == before
 
 
-def pages_of(app: Flask, person: Person, world: World) -> Iterator[tuple[str, str]]:
-    """All that a person can open, as pages and as fragments, with their addresses."""
+def pages_of(app: Flask, person: Person, world: World, forms: int = 1) -> Iterator[tuple[str, str]]:
+    """All that a person can open, by turns as a page and as a fragment, or in both `forms`, with their addresses."""
     for number, route in enumerate(GETS):
         if not route.names or route.names in world:
-            for headers in share(FORMS, number):
+            for headers in share(FORMS, number, len(FORMS) // forms):
                 answer = ask(person.client, app, route, world.get(route.names, ""), headers=headers)
                 yield route.address(app), answer.data.decode(errors="replace")  # pictures are no text
 

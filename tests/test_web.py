@@ -89,17 +89,23 @@ def test_what_can_go_wrong_has_its_status(
     assert dana.client.open(address, method=method, data=form).status_code == status
 
 
+def take_away(request: pytest.FixtureRequest) -> None:
+    """From here on, until the test ends, the database does not answer."""
+
+    def refuse(*_: object) -> None:
+        raise engine.dialect.loaded_dbapi.OperationalError("secret detail")
+
+    engine = db.engine
+    event.listen(engine, "do_connect", refuse)
+    request.addfinalizer(lambda: event.remove(engine, "do_connect", refuse))
+    engine.dispose()
+
+
 def test_with_the_database_away_the_page_still_says_so(
     app: Flask, dana: Person, request: pytest.FixtureRequest
 ) -> None:
-    def refuse(*_: object) -> None:
-        raise dialect.loaded_dbapi.OperationalError("secret detail")
-
-    dialect, engine = db.engine.dialect, db.engine
-    event.listen(engine, "do_connect", refuse)
-    request.addfinalizer(lambda: event.remove(engine, "do_connect", refuse))
     db.session.remove()
-    db.engine.dispose()
+    take_away(request)
     for client in (dana.client, app.test_client()):
         for headers in ({}, PARTIAL):
             failed, missing = client.get("/contacts", headers=headers), client.get("/nothing", headers=headers)
@@ -216,3 +222,21 @@ def test_one_that_goes_away_in_the_middle_is_said_to_whoever_asks_and_to_the_log
         answer = dana.client.get("/settings")
     assert (answer.status_code, "The database does not answer just now" in answer.text) == (503, True)
     assert f"503 GET /settings by {dana.user_id}" in caplog.text
+
+
+def test_while_it_stays_away_the_log_says_that_it_was_somebody(
+    app: Flask,
+    dana: Person,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def broken() -> str:
+        db.session.commit()  # from here on the database has to be asked who is signed in
+        take_away(request)
+        return str(db.session.scalar(text("SELECT 1")))
+
+    monkeypatch.setitem(app.view_functions, "accounts.settings", allowed(Permission.PORTAL)(broken))
+    answer = dana.client.get("/settings")
+    assert (answer.status_code, "Log out" in answer.text) == (503, False)
+    assert "503 GET /settings by somebody from 127.0.0.1" in caplog.text

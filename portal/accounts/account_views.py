@@ -10,7 +10,7 @@ from ..extensions import db
 from ..sealing import opens, seal, unseal
 from ..web import go, page, say
 from . import notes, passwords, resets, second_step, service, sessions, throttle
-from .forms import NameForm, PasswordForm, ProofForm, SetUpForm
+from .forms import KnownPasswordForm, NameForm, PasswordForm, ProofForm, SetUpForm
 from .permissions import Permission, allowed
 from .proof_views import WRONG_CODE, facts_of
 from .service import person
@@ -117,22 +117,30 @@ def two_step_off() -> BaseResponse:
     return go(url_for("account.index"))
 
 
-@blueprint.post("/account/sessions/<uuid:session_id>/end")
+@blueprint.route("/account/sessions/<uuid:session_id>/end", methods=["GET", "POST"])
 @allowed(Permission.PORTAL)
+@throttle.slow_down_inside
 def end_session(session_id: UUID) -> BaseResponse:
     """Sign another browser out."""
-    if not sessions.end(person(), only=session_id):
-        abort(404)
+    found = next((one for one in sessions.of(person()) if one.id == session_id), None) or abort(404)
+    form = KnownPasswordForm()
+    if not form.validate_on_submit() or not _knows(form.password):
+        return _end_page(form, found.browser)
+    sessions.end(person(), only=session_id)
     notes.note(person(), "logged a browser out")
     db.session.commit()
     say("That browser is logged out.")
     return go(url_for("account.index"))
 
 
-@blueprint.post("/account/sessions/end-others")
+@blueprint.route("/account/sessions/end-others", methods=["GET", "POST"])
 @allowed(Permission.PORTAL)
+@throttle.slow_down_inside
 def end_other_sessions() -> BaseResponse:
     """Sign all other browsers out."""
+    form = KnownPasswordForm()
+    if not form.validate_on_submit() or not _knows(form.password):
+        return _end_page(form, "all other browsers")
     count = sessions.end(person(), current_user)
     if count:
         notes.note(person(), "logged all other browsers out")
@@ -165,6 +173,10 @@ def _care_page(form: ProofForm) -> Response:
     return page(
         "account/two_step.html", status=FAILED if form.errors else 200, form=form, left=second_step.codes_left(person())
     )
+
+
+def _end_page(form: KnownPasswordForm, which: str) -> Response:
+    return page("account/end_sessions.html", status=FAILED if form.errors else 200, form=form, which=which)
 
 
 def _show_codes(codes: list[str], done: str, letter: str) -> Response:

@@ -3,11 +3,11 @@
 import hmac
 from typing import Any
 
-from wtforms import HiddenField, PasswordField, StringField
+from wtforms import BooleanField, HiddenField, PasswordField, StringField
 from wtforms.validators import Email, InputRequired, StopValidation, ValidationError
 
 from ..fields import Form, text
-from . import passwords, service, typed
+from . import passwords, second_step, service, typed
 
 IDLE_MINUTES = 15, 999
 EMAIL = Email("Give a full e-mail address, such as dana@example.com.")
@@ -121,6 +121,12 @@ class NameForm(Form):
     name = text("Name", 100, InputRequired("Tell us your name."))
 
 
+class KnownPasswordForm(Form):
+    """The password once more, from who is logged in."""
+
+    password = known_password()
+
+
 class SetUpForm(Form):
     """The first code of an authenticator app, from somebody who knows the password."""
 
@@ -133,6 +139,19 @@ class ProofForm(Form):
 
     password = known_password()
     code = text("Code", 40, InputRequired("Type the code that your app shows, or a recovery code."))
+
+
+class TwoStepsForm(Form):
+    """Whether everybody in the workspace logs in in two steps."""
+
+    needs_two_steps = BooleanField(
+        "Require it of everybody",
+        description="Who has not set it up does so after the next click or log-in, and reaches nothing else before.",
+    )
+
+    def validate_needs_two_steps(self, field: Any) -> None:
+        if field.data and not second_step.is_on(service.person()):
+            raise ValidationError("Set two-step log-in up for yourself first, so that you are not kept out.")
 
 
 class IdleForm(Form):

@@ -46,6 +46,8 @@ class Workspace(Base):
     sandbox_mode: Mapped[SandboxMode] = mapped_column(default=SandboxMode.OK)
     idle_minutes: Mapped[int | None]
     """After so long without anybody at the browser, its session ends; None: it goes on."""
+    needs_two_steps: Mapped[bool] = mapped_column(default=False)
+    """Whether its people set two-step log-in up before they reach anything else."""
 
 
 class User(Base):

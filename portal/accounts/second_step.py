@@ -12,7 +12,7 @@ from sqlalchemy import delete, func, select, update
 from ..extensions import db, hasher, utcnow
 from ..sealing import seal, unseal
 from . import passwords
-from .models import User
+from .models import User, Workspace
 from .proof_models import RecoveryCode, SecondFactor
 
 STEP_SECONDS = 30
@@ -52,6 +52,11 @@ def step_of(secret: str, code: str) -> int | None:
 def is_on(user: User) -> bool:
     """Whether the person is asked for a code."""
     return db.session.get(SecondFactor, user.id) is not None
+
+
+def is_owed(space: Workspace, user: User) -> bool:
+    """Whether the workspace asks everybody for a code, and the person has nothing yet that makes one."""
+    return space.needs_two_steps and not is_on(user)
 
 
 def switch_on(user: User, secret: str, code: str) -> list[str] | None:

@@ -10,7 +10,7 @@ from .. import audit
 from ..extensions import db
 from ..web import go, page, say
 from . import notes, resets, second_step, service, sessions
-from .forms import IdleForm
+from .forms import IdleForm, TwoStepsForm
 from .models import Membership, User
 from .permissions import Permission, allowed
 from .proof_models import SecondFactor
@@ -38,6 +38,21 @@ def index() -> BaseResponse:
         )
         return go(url_for("security.index"))
     return _page(form)
+
+
+@blueprint.post("/settings/log-in/two-step")
+@allowed(Permission.WORKSPACE)
+def require_two_steps() -> BaseResponse:
+    """Ask everybody for two-step log-in, or leave it to each of them."""
+    space, form = workspace(), TwoStepsForm()
+    if not form.validate_on_submit():
+        return _page(_idle_form(), two_steps_form=form)
+    before, space.needs_two_steps = space.needs_two_steps, form.needs_two_steps.data
+    facts = {"required": before}, {"required": space.needs_two_steps}
+    audit.note(person().name, "set whether two-step log-in is required", space, *facts)
+    db.session.commit()
+    say("Everybody logs in in two steps now." if space.needs_two_steps else "Two-step log-in is up to each person.")
+    return go(url_for("security.index"))
 
 
 @blueprint.post("/settings/log-in/<uuid:user_id>/link")
@@ -77,13 +92,16 @@ def _member_of_this_workspace_alone(user_id: UUID) -> User:
     return member.user
 
 
-def _page(form: IdleForm, link: str | None = None, whose: User | None = None) -> Response:
-    people = service.members(workspace().id)
+def _page(
+    form: IdleForm, link: str | None = None, whose: User | None = None, two_steps_form: TwoStepsForm | None = None
+) -> Response:
+    people, two_steps_form = service.members(workspace().id), two_steps_form or TwoStepsForm(None, obj=workspace())
     keys = [member.user_id for member in people]
     with_codes = set(db.session.scalars(select(SecondFactor.user_id).where(SecondFactor.user_id.in_(keys))))
     return page(
-        "security/index.html", status=FAILED if form.errors else 200,
-        form=form, members=people, with_codes=with_codes, link=link, whose=whose, by_letter=resets.goes_by_letter(),
+        "security/index.html", status=FAILED if form.errors or two_steps_form.errors else 200,
+        form=form, two_steps_form=two_steps_form,
+        members=people, with_codes=with_codes, link=link, whose=whose, by_letter=resets.goes_by_letter(),
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from ..extensions import db
 from ..fields import CAME_BACK
 from ..web import go, page, refused, say, wants_fragment
-from . import notes, proof_views, service, sessions, throttle, typed
+from . import notes, proof_views, second_step, service, sessions, throttle, typed
 from .forms import LoginForm, SignupForm
 from .permissions import Permission, Refused, allowed, is_public, may, needed, public
 
@@ -21,6 +21,12 @@ FAILED = 422
 SIGNED_OUT = 401
 UNSAVED = "X-Unsaved"
 """The header of a page in which something is typed that was not saved yet (`app.js` sends it)."""
+OPEN_TO_ONE_STEP = ("account.two_step", "accounts.here", "accounts.log_out", "workspaces.enter")
+"""What answers those, too, whose workspace asks for a second step that they have not set up."""
+# What the browser fetched or drew ahead for whoever leaves: no-store does not reach that. Not "cache": pages are
+# no-store, and Chromium, which goes through the files of all sites for ours, would hold the log-in page up for seconds.
+# Not "cookies": the whole domain's would go, and with them the known device. Not "storage": it holds the theme alone.
+FORGET = '"prefetchCache", "prerenderCache"'
 
 
 @blueprint.before_app_request
@@ -35,6 +41,20 @@ def require_session() -> BaseResponse | None:
     if CAME_BACK in request.form:
         say("You are logged in again. What you typed is here, and not saved yet.")
     return None
+
+
+@blueprint.before_app_request
+def require_second_step() -> BaseResponse | None:
+    """Lead those who owe their workspace a second step to its set-up, and to nothing else."""
+    if request.endpoint in (None, *OPEN_TO_ONE_STEP) or is_public(request.endpoint) or not owes_second_step():
+        return None
+    return Response(status=204) if _is_reading_while_typing() else go(url_for("account.two_step"))
+
+
+@blueprint.app_template_global()
+def owes_second_step() -> bool:
+    """Whether the signed-in person may see nothing of the workspace yet."""
+    return bool(current_user.is_authenticated) and second_step.is_owed(service.workspace(), service.person())
 
 
 @blueprint.before_app_request
@@ -125,7 +145,16 @@ def log_out() -> BaseResponse:
     """End the session."""
     service.close_session()
     db.session.commit()
-    return go(url_for("accounts.log_in"))
+    answer = go(url_for("accounts.log_in"))
+    answer.headers["Clear-Site-Data"] = FORGET
+    return answer
+
+
+@blueprint.get("/here")
+@allowed(Permission.PORTAL)
+def here() -> Response:
+    """What each page asks for by itself: it shows nobody's data for longer than their session lasts."""
+    return Response(status=204)
 
 
 @blueprint.get("/settings")
@@ -137,7 +166,12 @@ def settings() -> str:
 
 def _ask_reader() -> BaseResponse:
     """Send who wanted to read something to the log-in page, unless that would lose what they are typing."""
-    if wants_fragment() and UNSAVED in request.headers:
+    if _is_reading_while_typing():
         return Response(status=204)
-    wanted = request.full_path.rstrip("?")
+    wanted = typed.page_before() if sessions.POLL in request.headers else request.full_path.rstrip("?")
     return go(url_for("accounts.log_in", next=wanted if wanted != "/" else None))
+
+
+def _is_reading_while_typing() -> bool:
+    """Whether a page in which something is typed asks for a part of itself: no answer may lead it away."""
+    return request.method == "GET" and wants_fragment() and UNSAVED in request.headers

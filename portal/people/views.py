@@ -161,6 +161,15 @@ def handing_over(hand_over_id: UUID) -> Response | tuple[str, int]:
     )  # fmt: skip
 
 
+@blueprint.post("/settings/people/hand-overs/<uuid:hand_over_id>/stop")
+@allowed(Permission.PEOPLE)
+def stop(hand_over_id: UUID) -> BaseResponse:
+    """What is handed over stays so, the rest stays whose it is."""
+    own_or_404(HandOver, hand_over_id).stop()
+    db.session.commit()
+    return go(url_for("people.handing_over", hand_over_id=hand_over_id))
+
+
 def _member(user_id: UUID) -> Membership:
     member = db.session.get(Membership, (workspace().id, user_id))
     return member if member is not None else abort(404)

@@ -256,11 +256,11 @@ def test_contacts_are_handed_over_in_slices_and_each_is_told(
     monkeypatch.setattr(views, "AT_ONCE_SECONDS", -1)
     answer = dana.client.post(f"{address}/hand-over", data={"to": str(ben.user_id)})
     page = dana.client.get(answer.location).text
-    assert re.findall(r"<b>(\d)</b> handed over, (\d) to go", page) == [("3", "1")]
+    assert re.findall(r"<b>(\d)</b> handed over, <b>0</b> skipped, (\d) to go", page) == [("3", "1")]
     assert "are being handed over" in dana.client.get(address).text
     db.session.rollback()
     handing.work(str(db.session.scalars(select(HandOver.id)).one()))
-    assert "<b>4</b> handed over." in dana.client.get(answer.location).text
+    assert "<b>4</b> handed over, <b>0</b> skipped." in dana.client.get(answer.location).text
     db.session.rollback()
     owners = sorted(owner or "" for owner in db.session.scalars(select(Contact.owner)))
     assert owners == ["", *[str(ben.user_id)] * 4]
@@ -274,6 +274,28 @@ def test_contacts_are_handed_over_in_slices_and_each_is_told(
     assert said(dana.client, f"{address}/remove")[0] == 303
     assert role_of(ada) is None
     assert db.session.scalars(select(Session).where(Session.user_id == ada.user_id)).all() == []
+
+
+def test_a_hand_over_that_is_stopped_leaves_the_rest_whose_it_is(
+    dana: Person, hire: Callable[..., Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = hire(dana)
+    for number in range(5):
+        dana.client.post("/contacts/new", data={"email": f"c{number}@example.com", "owner": str(ada.user_id)})
+    monkeypatch.setattr(slices, "CHUNK", 2)
+    monkeypatch.setattr(views, "AT_ONCE_SECONDS", -1)
+    progress = dana.client.post(f"/settings/people/{ada.user_id}/hand-over", data={"to": ""}).location
+    [stop] = re.findall(r'action="(/settings/people/hand-overs/.+?/stop)"', dana.client.get(progress).text)
+    assert dana.client.post(stop).location == progress
+    db.session.rollback()
+    handing.work(str(db.session.scalars(select(HandOver.id)).one()))
+    page = dana.client.get(progress).text
+    assert "<b>2</b> handed over, <b>0</b> skipped, 3 left as they were." in page
+    assert ("Stopped" in page, stop in page) == (True, False)
+    db.session.rollback()
+    owners = sorted(owner or "" for owner in db.session.scalars(select(Contact.owner)))
+    assert owners == ["", "", *[str(ada.user_id)] * 3]
+    assert "owns 3 contacts" in dana.client.get(f"/settings/people/{ada.user_id}").text, "it can begin again"
 
 
 def test_a_further_workspace_is_made_where_sign_up_is_open_alone(app: Flask, dana: Person) -> None:

@@ -35,18 +35,23 @@ def test_the_account_lists_browsers_and_ends_them(app: Flask, visitor: FlaskClie
     assert "Firefox on Linux" in page
     assert "198.51.100.0/24" in page
     assert "198.51.100.77" not in page
-    [other] = re.findall(r"/account/sessions/([\w-]+)/end\"", page)
-    assert dana.client.post(f"/account/sessions/{other}/end").status_code == 303
+    [end] = re.findall(r"/account/sessions/[\w-]+/end", page)
+    assert "Log out Firefox on Linux?" in dana.client.get(end).text
+    for form in ({}, {"password": ANOTHER}):
+        assert dana.client.post(end, data=form).status_code == 422
+    assert is_in(visitor), "whoever finds the browser open does not know the password"
+    assert dana.client.post(end, data={"password": PASSWORD}).status_code == 303
     assert not is_in(visitor)
     assert is_in(dana.client)
 
     others = [app.test_client() for _ in range(2)]
     for browser in others:
         log_in(browser, dana.email)
-    assert (
-        "2 other browsers are logged out"
-        in dana.client.post("/account/sessions/end-others", follow_redirects=True).text
-    )
+    everywhere = "/account/sessions/end-others"
+    assert "This is not your password" in dana.client.post(everywhere, data={"password": ANOTHER}).text
+    assert all(is_in(browser) for browser in others)
+    answer = dana.client.post(everywhere, data={"password": PASSWORD}, follow_redirects=True)
+    assert "2 other browsers are logged out" in answer.text
     assert [is_in(browser) for browser in (*others, dana.client)] == [False, False, True]
     assert {"logged a browser out", "logged all other browsers out"} <= set(actions(dana))
 
@@ -93,6 +98,15 @@ def test_idle_browsers_are_logged_out_when_an_administrator_says_so(dana: Person
     let_pass(timedelta(minutes=2))
     assert not is_in(dana.client), "what the page asks for by itself does not count"
     assert "set the idle time" in actions(dana)
+
+
+def test_a_page_leaves_by_itself_when_its_session_is_over_and_comes_back_to_where_it_was(dana: Person) -> None:
+    headers = FRAGMENT | {sessions.POLL: "yes", "HX-Current-URL": "http://localhost/contacts?q=ada"}
+    [asks] = re.findall(r'hx-get="([^"]+)" hx-trigger="every 60s"', dana.client.get("/contacts?q=ada").text)
+    assert dana.client.get(asks, headers=headers).status_code == 204
+    end_all()
+    assert "HX-Redirect" not in dana.client.get(asks, headers=headers | {"X-Unsaved": "yes"}).headers
+    assert dana.client.get(asks, headers=headers).headers["HX-Redirect"] == "/login?next=/contacts?q%3Dada"
 
 
 def test_each_session_ends_after_a_week(visitor: FlaskClient, dana: Person) -> None:

@@ -1,15 +1,24 @@
 """Two-step log-in: an app or a recovery code beside the password, each code once, and no way around it."""
 
+import uuid
+from collections.abc import Callable
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from portal.accounts import second_step
+from portal.accounts.models import Role, Workspace
 from portal.accounts.proof_models import RecoveryCode, SecondFactor
-from portal.extensions import db, limiter
-from tests.accounts.proving import ANOTHER, actions, code_at, is_in, letters, log_in, switch_on
+from portal.accounts.views import OPEN_TO_ONE_STEP
+from portal.extensions import db, limiter, utcnow
+from portal.webhooks.models import Webhook
+from tests.accounts.proving import ANOTHER, FRAGMENT, actions, code_at, is_in, letters, log_in, switch_on
 from tests.conftest import PASSWORD, Person
+from tests.routes import ROUTES
+from tests.test_separation import ask
+from tests.world import plant
 
 
 def test_a_code_gets_in_once(app: Flask, visitor: FlaskClient, dana: Person) -> None:
@@ -117,8 +126,6 @@ def test_the_first_step_is_forgotten(
 def test_administrators_see_who_has_it_and_help_who_lost_it(
     app: Flask, visitor: FlaskClient, dana: Person, stranger: Person
 ) -> None:
-    from tests.world import plant
-
     world = plant(dana, "z~q")  # Dana herself has it, her colleague has not
     page = dana.client.get("/settings/log-in").text
     assert page.count('<span class="pill ok">On</span>') == 1
@@ -131,3 +138,54 @@ def test_administrators_see_who_has_it_and_help_who_lost_it(
     assert dana.client.get("/settings/log-in").text.count('<span class="pill ok">On</span>') == 1
     assert dana.client.post(f"/settings/log-in/{dana.user_id}/two-step-off").status_code == 404, "not their own"
     limiter.reset()
+
+
+def require(person: Person, wanted: bool = True) -> int:
+    form = {"needs_two_steps": "y"} if wanted else {}
+    return person.client.post("/settings/log-in/two-step", data=form).status_code
+
+
+def test_a_workspace_that_requires_it_is_closed_to_who_has_not_set_it_up(
+    app: Flask, dana: Person, hire: Callable[..., Person]
+) -> None:
+    ada, world = hire(dana), plant(dana, "z~q")  # Dana has it
+    db.session.execute(update(Webhook).values(alarm=1, alarm_at=utcnow(), failing_since=utcnow()))
+    db.session.commit()
+    assert require(dana) == 303
+    set_up = "/account/two-step"
+    for route in (route for route in ROUTES if not route.public and route.endpoint not in OPEN_TO_ONE_STEP):
+        answer = ask(ada.client, app, route, world.get(route.names, uuid.uuid4()))
+        assert (answer.status_code, answer.location, "z~q" in answer.text) == (303, set_up, False), route
+    assert ada.client.get("/contacts", headers=FRAGMENT).headers["HX-Redirect"] == set_up
+    assert ada.client.get("/contacts", headers=FRAGMENT | {"X-Unsaved": "yes"}).status_code == 204
+    pages = [ada.client.get(address).text for address in (set_up, "/docs/receiving", "/nothing")]
+    assert "Harbour Support asks everybody for it" in pages[0]
+    assert not [page for page in pages if "z~q" in page], "not even an alarm"
+    switch_on(ada)
+    assert "z~qwebhook.url" in ada.client.get("/contacts").text
+    assert dana.client.get("/contacts").status_code == 200
+    assert require(dana, wanted=False) == 303
+    assert actions(dana).count("set whether two-step log-in is required") == 2
+
+
+def test_nobody_requires_it_without_having_it_and_only_administrators_may(
+    dana: Person, hire: Callable[..., Person]
+) -> None:
+    assert require(dana) == 422
+    form = {"needs_two_steps": "y"}
+    assert "Set two-step log-in up for yourself first" in dana.client.post("/settings/log-in/two-step", data=form).text
+    switch_on(dana)
+    sue = hire(dana, Role.SUPERVISOR)
+    assert (require(sue), require(dana)) == (403, 303)
+
+
+def test_another_workspace_of_ones_own_stays_open(dana: Person) -> None:
+    """Who is in two workspaces is kept out of the one that requires it, and goes on in the other."""
+    dana.client.post("/workspaces/new", data={"name": "Elsewhere"})
+    db.session.get_one(Workspace, dana.workspace_id).needs_two_steps = True
+    db.session.commit()
+    assert dana.client.get("/contacts").status_code == 200
+    assert dana.client.post(f"/workspaces/{dana.workspace_id}/open").status_code == 303
+    assert dana.client.get("/contacts").location == "/account/two-step"
+    assert "Go to Elsewhere" in dana.client.get("/account/two-step").text
+    assert dana.client.post("/logout").location == "/login"

@@ -108,9 +108,12 @@ def test_log_out_ends_the_session_wherever_its_cookie_is(visitor: FlaskClient, d
     log_in(visitor, dana)
     cookie = visitor.get_cookie("session")
     assert cookie
-    visitor.post("/logout")
+    left = visitor.post("/logout")
+    assert left.headers["Clear-Site-Data"] == '"prefetchCache", "prerenderCache"'
     visitor.set_cookie("session", cookie.value)
-    assert visitor.get("/contacts").location.startswith("/login")
+    turned_away = visitor.get("/contacts")
+    assert turned_away.location.startswith("/login")
+    assert "Clear-Site-Data" not in turned_away.headers, "only who leaves on purpose clears anything"
 
 
 def test_the_database_knows_no_token_of_a_session(visitor: FlaskClient, dana: Person) -> None:

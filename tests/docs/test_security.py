@@ -38,7 +38,7 @@ def test_every_point_of_level_2_is_there_once() -> None:
 
 def test_the_sums_are_right() -> None:
     states = Counter(state for _, state in points())
-    assert set(states) == {"met", "none", "operator", "gap"}
+    assert set(states) <= {"met", "none", "operator", "gap"}
     sums = re.search(r"\| \*\*all\*\* \|(.+)\|", TEXT)
     assert sums
     numbers = [int(cell.strip(" *")) for cell in sums[1].split("|")]

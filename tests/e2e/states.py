@@ -109,6 +109,19 @@ def first_step(page: Page) -> None:
     page.get_by_label("Code").wait_for()
 
 
+def end_one(page: Page) -> None:
+    """Log another browser out without giving the password."""
+    page.get_by_role("main").get_by_role("button", name="Log out").click()
+    page.locator(REFUSED).first.wait_for()
+
+
+def require_two_steps(page: Page) -> None:
+    """Ask everybody for two-step log-in without having it oneself."""
+    page.get_by_label("Require it of everybody").check()
+    page.get_by_role("button", name="Save").first.click()
+    page.locator(REFUSED).first.wait_for()
+
+
 def make_link(page: Page) -> None:
     """Make a link for a member."""
     press("Help Ada Agent", QUESTION)(page)
@@ -261,15 +274,18 @@ STATES = [
     State("sandbox, failing", "sandbox.show", "/apps/sandbox"),
     State("account", "account.index", "/account"),
     State("account, name refused", "account.index", "/account", act=rename),
-    State("account, log out others?", "account.index", "/account", act=press("Log out all others", QUESTION)),
+    State("account, log out others?", "account.end_other_sessions", "/account/sessions/end-others"),
+    State("account, log out one, refused", "account.end_session", "{session}", act=end_one),
     State("change password", "account.password", "/account/password"),
     State("change password, refused", "account.password", "/account/password", act=press("Change password", REFUSED)),
     State("two-step, set up", "account.two_step", "/account/two-step"),
     State("two-step, wrong", "account.two_step", "/account/two-step", act=press("Switch on", REFUSED)),
     State("two-step, on", "account.two_step", "/account/two-step", "cautious"),
+    State("two-step, required", "account.two_step", "/contacts", "careless"),
     State("two-step, refused", "account.two_step", "/account/two-step", "cautious", press("Switch off", REFUSED)),
     State("log-in settings", "security.index", "/settings/log-in"),
     State("log-in settings, help?", "security.index", "/settings/log-in", act=press("Help Ada Agent", QUESTION)),
+    State("log-in settings, refused", "security.index", "/settings/log-in", act=require_two_steps),
     State("log-in settings, link", "security.index", "/settings/log-in", act=make_link),
     State("logged out, dialog", "webhooks.index", "/apps/webhooks", "registrar", log_out_elsewhere),
     State("import", "imports.upload", "/contacts/import"),
@@ -322,7 +338,7 @@ STATES = [
 @contextmanager
 def peopled(portal: Installation) -> Iterator[tuple[dict[str, Browser], World]]:
     """Everybody who looks, and Dana's workspace, in which there is some of everything."""
-    names = ("nobody", "newcomer", "beginner", "registrar", "cautious", "agent", "dana")
+    names = ("nobody", "newcomer", "beginner", "registrar", "cautious", "careless", "agent", "dana")
     people = {name: Browser(portal.url) for name in names}
     for name, person in people.items():
         if name not in ("nobody", "agent"):
@@ -420,10 +436,13 @@ def accounts(portal: Installation, people: dict[str, Browser]) -> World:
         hired = "INSERT INTO user_account (id, name, email, password_hash, created_at) VALUES (?, ?, ?, ?, ?)"
         database.execute(hired, [ada, "Ada Agent", "ada@example.com", "none", "2026-11-25 00:00:00"])
         database.execute("INSERT INTO membership (workspace_id, user_id, role) VALUES (?, ?, 'Agent')", [space, ada])
+        whose = "SELECT workspace_id FROM membership JOIN user_account ON id = user_id WHERE email LIKE 'careless.of%'"
+        database.execute(f"UPDATE workspace SET needs_two_steps = 1 WHERE id IN ({whose})")
     Browser(portal.url).post("/login", {"email": "dana.of.pages@example.com", "password": PASSWORD})  # a second browser
     address = f"/settings/log-in/{uuid.UUID(ada)}/link"
     answer = people["dana"].post(address, page="/settings/log-in")
-    return {"reset": first(r"(/reset/[\w-]{43})", answer.text)}
+    session = first(r'href="(/account/sessions/[0-9a-f-]{36}/end)"', people["dana"].get("/account").text)
+    return {"session": session, "reset": first(r"(/reset/[\w-]{43})", answer.text)}
 
 
 def bulk(dana: Browser, webhook: str) -> World:

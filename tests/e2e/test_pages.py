@@ -26,12 +26,13 @@ WIDTHS = (1920, WIDE, 768, PHONE, 360) if IS_THOROUGH else (WIDE, PHONE)
 NO_PAGES = {"static", "health.show", "docs.schema", "docs.asyncapi", "sandbox.receive", "webhooks.test_result",
             "webhooks.charts", "deliveries.download", "contacts.picture", "contacts.suggest", "exports.download",
             "imports.refused", "contact_list.add_filter", "audit.download", "privacy.export",
-            "metrics.show"}  # fmt: skip
+            "metrics.show", "accounts.here"}  # fmt: skip
 """What answers a GET with something else than a page of its own."""
 REFUSALS = (400, 403, 404, 413, 429, 500, 503)
 FACTS = """() => ({
   title: document.title,
   headings: document.querySelectorAll("h1").length,
+  above: -document.querySelector("main").getBoundingClientRect().top - scrollY,
   width: document.documentElement.scrollWidth - document.documentElement.clientWidth,
 })"""
 LOOKS = ((WIDE, "light"), (PHONE, "dark"))
@@ -145,6 +146,7 @@ class Looker:
         self.resize(width)
         facts = self.page.evaluate(FACTS)
         wrong = [f"{width}: {facts['width']} px too wide"] if facts["width"] > 0 else []
+        wrong += [f"{width}: {facts['above']} px above the page's top"] if facts["above"] > 0 else []
         wrong += [f"{facts['headings']} h1"] if facts["headings"] != 1 else []
         return wrong + (["no title"] if not facts["title"].removesuffix("· CloudCX").strip() else [])
 

@@ -2,14 +2,21 @@
 
 import re
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pyotp
 import pytest
+from aiosmtpd.controller import Controller
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import Page, expect
 
+from tests.conftest import serving_valkey
 from tests.e2e.conftest import opened, sign_up
-from tests.system.installation import PASSWORD, Installation
+from tests.system.conftest import free_port
+from tests.system.forked import Quick
+from tests.system.installation import PASSWORD, Installation, installed, until
+from tests.test_mail import Postbox
 
 pytestmark = pytest.mark.browser
 
@@ -29,6 +36,13 @@ def log_out(page: Page) -> None:
         page.get_by_role("button", name="Menu").click()
     page.get_by_role("button", name="Log out", exact=True).last.click()
     expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+
+
+def end_other(page: Page) -> None:
+    page.get_by_role("row").get_by_role("link", name="Log out").click()
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("main").get_by_role("button", name="Log out").click()
+    expect(page.get_by_text("That browser is logged out.")).to_be_visible()
 
 
 def is_home(page: Page) -> None:
@@ -80,8 +94,7 @@ def test_two_steps_a_lost_phone_another_browser_and_a_forgotten_password(
         expect(other.get_by_text("You used a recovery code. 9 are left")).to_be_visible()
         is_home(other)
         page.reload()
-        page.get_by_role("row").get_by_role("button", name="Log out").click()
-        expect(page.get_by_text("That browser is logged out.")).to_be_visible()
+        end_other(page)
         other.reload()
         expect(other.get_by_role("heading", name="Log in")).to_be_visible()
 
@@ -94,7 +107,23 @@ def test_two_steps_a_lost_phone_another_browser_and_a_forgotten_password(
     page.get_by_label("New password").fill(ANOTHER)
     page.get_by_role("button", name="Change password").click()
     expect(page.get_by_text("Your password is changed.")).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    fits(page)
+
+
+def test_a_log_out_takes_the_pages_of_other_tabs_along_but_not_what_is_typed_there(page: Page) -> None:
+    sign_up(page)
+    page.get_by_role("button", name="Dark theme").click()
+    page.goto("/settings")
+    other, typing = page.context.new_page(), page.context.new_page()
+    other.goto("/settings")
+    typing.goto("/contacts/new")
+    typing.get_by_label("First name").fill("Ada")
+    log_out(page)
+    expect(page.locator("html[data-bs-theme=dark]")).to_be_visible()
+    expect(other).to_have_url(re.compile("/login.next=/settings$"))
+    expect(typing.get_by_label("First name")).to_have_value("Ada")
+    page.go_back()
+    expect(page.get_by_role("heading", name="Log in")).to_be_visible()
 
 
 @pytest.mark.parametrize(
@@ -121,8 +150,7 @@ def test_a_form_comes_back_with_what_was_typed(
         with opened(chromium, portal) as other:
             log_in(other, email)
             other.goto("/account")
-            other.get_by_role("row").get_by_role("button", name="Log out").click()
-            expect(other.get_by_text("That browser is logged out.")).to_be_visible()
+            end_other(other)
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("You were logged out, and nothing is saved yet.")).to_be_visible()
     page.get_by_label("Email").fill(email)
@@ -155,3 +183,47 @@ def test_a_page_that_htmx_sends_stays_as_it_is(page: Page) -> None:
     expect(page.get_by_text("You are logged in again.")).to_be_visible()
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("whsec_").first).to_be_visible()
+
+
+@pytest.fixture
+def posting(tmp_path: Path) -> Iterator[tuple[Installation, Postbox]]:
+    """An installation that sends letters, and where they arrive."""
+    box, database = Postbox(), f"sqlite:///{tmp_path / 'portal.db'}"
+    server = Controller(box, hostname="127.0.0.1", port=free_port())
+    server.start()
+    with serving_valkey() as (_, redis_url), installed(database, redis_url, tmp_path, free_port(), Quick) as made:
+        made.env["SMTP_URL"] = f"smtp://127.0.0.1:{server.port}"
+        made.web()
+        made.worker()
+        yield made, box
+    server.stop()
+
+
+def test_a_forgotten_password_is_set_anew_by_the_letter(
+    chromium: Chromium, posting: tuple[Installation, Postbox]
+) -> None:
+    portal, box = posting
+    with opened(chromium, portal, viewport=PHONE) as page:
+        email = sign_up(page)
+        log_out(page)
+        page.get_by_role("link", name="Forgot your password?").click()
+        page.get_by_label("Email").fill(email)
+        fits(page)
+        page.get_by_role("button", name="Send the link").click()
+        expect(page.get_by_role("status")).to_contain_text("a letter with a link is on its way")
+        fits(page)
+        [link] = re.findall(r"http\S+/reset/\S+", until(lambda: box.got and box.got[0], "a letter").get_content())
+        page.goto(link)
+        page.get_by_label("New password").fill(ANOTHER)
+        fits(page)
+        page.get_by_role("button", name="Set password").click()
+        expect(page.get_by_text("Your new password is set. Log in with it.")).to_be_visible()
+        fits(page)
+        log_in(page, email)
+        expect(page.get_by_text("is not right").last).to_be_visible()
+        log_in(page, email, ANOTHER)
+        is_home(page)
+
+
+def fits(page: Page) -> None:
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")

@@ -44,6 +44,8 @@ class Installation:
             "PORTAL_ENV": "development",
             "PORTAL_DATA": str(data),
             "PORTAL_SIGNUP": "open",
+            "PORTAL_WRITES_PER_MINUTE": "1000000",  # tests are faster than people are
+            "PORTAL_BULK_PER_MINUTE": "1000000",
             "DATABASE_URL": database_url,
             "REDIS_URL": redis_url,
             "HOST": "127.0.0.1",
