@@ -130,14 +130,15 @@ def find(own: Select[Any], workspace_id: uuid.UUID, asked: Asked, columns: Mappi
     edge = _place(asked.before or asked.after, asked.column)
     backwards = edge is not None and bool(asked.before)
     top = _walk(own, workspace_id, asked, columns)
-    walk = replace(top, edge=edge, descends=asked.descends != backwards)
+    walk = replace(top, edge=edge, descends=asked.descends != backwards) if edge else top
     rows = walk.rows(asked.size + 1)
     is_full, rows = len(rows) > asked.size, rows[: asked.size]
     stop = None if is_full else walk.end()
     near, far = _written(rows[0][1] if rows else None), _written(rows[-1][1] if is_full else stop)
     if not rows and edge is not None:
         near = asked.before or asked.after
-    total, has_more = top.count()
+    is_all = walk is top and not is_full  # then nothing has to be counted
+    total, has_more = (len(rows), stop is not None) if is_all else top.count()
     if backwards:
         return Page([contact for contact, _ in rows[::-1]], total, has_more, far, near, stop is not None)
     previous = near if edge is not None else ""

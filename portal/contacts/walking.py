@@ -5,10 +5,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, literal, select, tuple_
-from sqlalchemy.orm import aliased
+from sqlalchemy import ColumnElement, Select, and_, func, literal, select, tuple_
 
-from ..among import among
+from ..among import one_of
 from ..extensions import db, is_sqlite
 from .models import Contact
 
@@ -38,11 +37,9 @@ class Walk:
 
     def rows(self, limit: int) -> list[tuple[Contact, Place]]:
         """The rows next to the edge, nearest first, each with its place."""
-        c: Any = aliased(Contact, self._through(WINDOW).subquery()) if self.looks else Contact
-        query = select(c) if self.looks else self._through(None)
-        query = query.where(*self.conditions(c)).add_columns(getattr(c, self.key)).limit(limit)
-        if self.looks and not is_sqlite():  # which would sort again what comes in order
-            query = query.order_by(*self._order(c))
+        if self.looks:
+            return self._loaded(self._fit(limit))
+        query = self._through(None).where(*self.conditions(Contact)).add_columns(self.column).limit(limit)
         return [(contact, (at, contact.id)) for contact, at in db.session.execute(query)]
 
     def end(self) -> Place | None:
@@ -57,7 +54,7 @@ class Walk:
         """How many are asked for from here on; and whether there may be more than were looked at."""
         if self.looks:
             return self._fitting(), self.end() is not None
-        mine = self.own.where(Contact.id.in_(self.ids)) if self.ids is not None else self.own
+        mine = self.own.where(one_of(Contact.id, self.ids)) if self.ids is not None else self.own
         some = mine.where(*self.conditions(Contact)).with_only_columns(Contact.id).limit(COUNTED + 1)
         count = db.session.scalar(select(func.count()).select_from(some.subquery())) or 0
         return min(count, COUNTED), count > COUNTED
@@ -68,19 +65,42 @@ class Walk:
 
     def _fitting(self) -> int:
         """How many of those that are looked at are asked for."""
-        c = aliased(Contact, self._through(WINDOW).subquery())
-        return db.session.scalar(select(func.count(c.id)).where(*self.conditions(c))) or 0
+        c, fits = self._looked_at()
+        return db.session.scalar(select(func.count(c.id)).where(*fits)) or 0
+
+    def _fit(self, limit: int) -> list[Place]:
+        """The places of those that are asked for, as far as is looked."""
+        c, fits = self._looked_at()
+        query = select(c[self.key], c.id).where(*fits).limit(limit)
+        if not is_sqlite():  # which would sort again what comes in order
+            query = query.order_by(*self._order(c[self.key], c.id))
+        return [(at, key) for at, key in db.session.execute(query)]
+
+    def _looked_at(self) -> tuple[Any, list[ColumnElement[bool]]]:
+        """The columns of those that are gone through, and SQL by which they fit."""
+        rows = self._through(WINDOW)
+        if is_sqlite():  # it would carry all their columns along: it judges inside
+            fits = and_(*self.conditions(Contact)).label("fits")
+            c: Any = rows.with_only_columns(self.column, Contact.id, fits).subquery().c
+            return c, [c.fits]
+        c = rows.subquery().c
+        return c, self.conditions(c)
+
+    def _loaded(self, places: Sequence[Place]) -> list[tuple[Contact, Place]]:
+        query = select(Contact).where(one_of(Contact.id, [key for _, key in places]))
+        found = {contact.id: contact for contact in db.session.scalars(query)}
+        return [(found[place[1]], place) for place in places if place[1] in found]
 
     def _through(self, limit: int | None) -> Select[Any]:
-        rows = self.own if self.ids is None else self.own.where(Contact.id.in_(self.ids))
+        rows = self.own if self.ids is None else self.own.where(one_of(Contact.id, self.ids))
         if self.edge is not None:
             here = tuple_(self.column, Contact.id)
             edge = tuple_(literal(self.edge[0], self.column.type), literal(self.edge[1], Contact.id.type))
             rows = rows.where(here < edge if self.descends else here > edge)
-        return rows.order_by(*self._order(Contact)).limit(limit)
+        return rows.order_by(*self._order(self.column, Contact.id)).limit(limit)
 
-    def _order(self, c: Any) -> list[ColumnElement[Any]]:
-        return [part.desc() if self.descends else part.asc() for part in (getattr(c, self.key), c.id)]
+    def _order(self, *parts: Any) -> list[ColumnElement[Any]]:
+        return [part.desc() if self.descends else part.asc() for part in parts]
 
 
 @dataclass(frozen=True)
@@ -95,10 +115,8 @@ class GroupWalk(Walk):
 
     def rows(self, limit: int) -> list[tuple[Contact, Place]]:
         """The rows next to the edge, nearest first, each with its place."""
-        places = self._places(limit) if self.ids is None and not self.looks else self._fit()[:limit]
-        query = select(Contact).where(Contact.id.in_([key for _, key in places]))
-        found = {contact.id: contact for contact in db.session.scalars(query)}
-        return [(found[place[1]], place) for place in places if place[1] in found]
+        is_whole = self.ids is None and not self.looks
+        return self._loaded(self._places(limit) if is_whole else self._fit(limit))
 
     def end(self) -> Place | None:
         """Where going through the list stopped, if that was before its end."""
@@ -106,19 +124,18 @@ class GroupWalk(Walk):
         return places[WINDOW - 1] if len(places) > WINDOW else None
 
     def _fitting(self) -> int:
-        return len(self._fit())
+        return len(self._fit(WINDOW))
 
-    def _fit(self) -> list[Place]:
-        """The places of all that are asked for, as far as is looked."""
+    def _fit(self, limit: int) -> list[Place]:
+        """The places of those that are asked for, as far as is looked."""
         if self.ids is not None:
-            few = self.own.where(Contact.id.in_(self.ids), *self.conditions(Contact))
-            return self._sorted(
-                (at, key) for at, key in db.session.execute(few.with_only_columns(self.column, Contact.id))
-            )
+            few = self.own.where(one_of(Contact.id, self.ids), *self.conditions(Contact))
+            found = db.session.execute(few.with_only_columns(self.column, Contact.id))
+            return self._sorted((at, key) for at, key in found)[:limit]
         places = self._places(WINDOW)
-        fit = select(Contact.id).where(among(Contact.id, "ids"), *self.conditions(Contact))
-        ids = set(db.session.scalars(fit, {"ids": [key for _, key in places]}))
-        return [place for place in places if place[1] in ids]
+        fit = select(Contact.id).where(one_of(Contact.id, [key for _, key in places]), *self.conditions(Contact))
+        ids = set(db.session.scalars(fit))
+        return [place for place in places if place[1] in ids][:limit]
 
     def _places(self, limit: int) -> list[Place]:
         """The places next to the edge, nearest first."""
@@ -127,7 +144,7 @@ class GroupWalk(Walk):
             mine = self.own.where(self.column.is_(None) if value is None else self.column == value)
             if self.edge and value == self.edge[0]:
                 mine = mine.where(Contact.id < self.edge[1] if self.descends else Contact.id > self.edge[1])
-            ids = mine.with_only_columns(Contact.id).order_by(self._order(Contact)[1]).limit(limit - len(found))
+            ids = mine.with_only_columns(Contact.id).order_by(*self._order(Contact.id)).limit(limit - len(found))
             found += [(value, key) for key in db.session.scalars(ids)]
             if len(found) == limit:
                 break

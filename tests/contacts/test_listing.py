@@ -15,6 +15,7 @@ from portal.contacts import many
 from portal.contacts.listing import ORDERS, SIZES
 from portal.contacts.models import Contact
 from portal.extensions import db
+from portal.webhooks import words
 
 pytestmark = pytest.mark.both
 
@@ -73,7 +74,12 @@ FOUND = [
 ]
 
 
-def test_search_finds_beginnings_of_what_people_know(dana: Any, names: Names) -> None:
+@pytest.mark.parametrize("probe", [0, words.PROBE])
+def test_search_finds_beginnings_of_what_people_know(
+    dana: Any, names: Names, monkeypatch: pytest.MonkeyPatch, probe: int
+) -> None:
+    """Whichever way a second word is looked up."""
+    monkeypatch.setattr(words, "PROBE", probe)
     add(dana.workspace_id, PEOPLE)
     for q, found in FOUND:
         assert names(f"?q={quote(q)}") == found, q
@@ -199,6 +205,9 @@ def test_the_count_says_how_many_match(dana: Any, stranger: Any) -> None:
     add(stranger.workspace_id, PEOPLE)
     assert '<b class="strong">5</b> contacts' in dana.client.get("/contacts").text
     assert '<b class="strong">1</b> match' in dana.client.get("/contacts?q=acme").text
+    add(dana.workspace_id, [{"contact_id": f"{i:03}"} for i in range(25)])
+    second = dana.client.get(link(dana.client.get("/contacts?n=25").text, "Next")).text
+    assert '<b class="strong">30</b> contacts' in second, "not only those of the page"
 
 
 def test_an_empty_list_says_what_to_do(dana: Any) -> None:
