@@ -269,7 +269,7 @@ def test_the_trash_is_emptied_for_good_before_its_time_and_nothing_is_sent(
     assert set(db.session.scalars(select(TrashedContact.id))) == {theirs, late}
     assert db.session.query(Avatar).count() == 0
     shown = dana.client.get(f"/contacts/bulk/{key}").text
-    assert ("Emptying the trash of 5 contacts" in shown, "Open the log" in shown) == (True, False)
+    assert ("Empty the trash of 5 contacts" in shown, "Open the log" in shown) == (True, False)
     finish(uuid.UUID(dana.client.post("/contacts/trash/empty").location.rpartition("/")[2]))
     assert dana.client.post("/contacts/trash/empty").location == "/contacts/trash"
 
