@@ -13,7 +13,8 @@ from ..extensions import db, utcnow
 from ..webhooks.models import EventType
 from ..webhooks.publisher import ring_after_commit
 from . import many, trash
-from .known import columns_of
+from .columns import Column, shown
+from .known import CUSTOM, columns_of
 from .list_models import SET, ContactBulk, Kind, TrashedContact
 from .listing import Asked
 from .many import Outcome
@@ -90,6 +91,17 @@ def revised(contact: Contact, change: Mapping[str, Any]) -> dict[str, Any]:
         kept = [tag.name for tag in contact.tags if tag.name.casefold() not in removed]
         values["tags"] = [*kept, *change.get("add_tags", ())]
     return values
+
+
+def described(change: Mapping[str, Any], columns: Mapping[str, Column]) -> list[str]:
+    """What an edit sets, in words, such as "Lead stage: Customer"."""
+    tags = {"Add tags": change.get("add_tags"), "Remove tags": change.get("remove_tags")}
+    words = [f"{label}: {', '.join(names)}" for label, names in tags.items() if names]
+    own = {f"{CUSTOM}{key}": value for key, value in change.get("custom_fields", {}).items()}
+    for name, value in ({name: change[name] for name in SET if name in change} | own).items():
+        if column := columns.get(name):
+            words.append(f"{column.label}: {column.choices.get(str(value)) or shown(value) or 'blank'}")
+    return words
 
 
 def _begin(bulk: ContactBulk) -> ContactBulk:

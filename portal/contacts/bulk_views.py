@@ -79,6 +79,7 @@ def show(bulk_id: UUID) -> Response | tuple[str, int]:
     return page(
         "contacts/bulk.html", "contacts/_bulk.html",
         bulk=found, part=part, reasons=bulk.REASONS, restorable=restorable, event_type=bulk.EVENTS.get(found.kind),
+        said=bulk.described(found.change, columns_of(workspace().id)),
     )  # fmt: skip
 
 

@@ -98,6 +98,8 @@ def test_all_that_match_are_changed_and_a_kill_in_the_middle_changes_nothing_of_
     before = len(events(dana.workspace_id))
     done = finish(key)
     assert (done.total, done.done, done.skipped) == (5, 4, {"gone": 1})
+    said = "Add tags: new, Spring · Remove tags: OLD · Owner: blank · Lead stage: Customer"
+    assert said in dana.client.get(f"/contacts/bulk/{key}").text
     contacts = db.session.scalars(select(Contact).where(Contact.id.in_(leads))).all()
     assert {(one.lead_stage, ",".join(tag.name for tag in one.tags)) for one in contacts} == {
         ("Customer", "New,Spring")
@@ -147,6 +149,7 @@ def test_a_custom_field_of_any_type_is_set_for_many_and_cleared(dana: Any, leads
         db.session.commit()
         done = finish(begun(dana.client, **two, custom=f"set-{keys[kind]}", **{name: typed}))
         assert (done.done, done.skipped, values(leads[1])[keys[kind]]) == (1, {"same": 1}, stored), kind
+        assert f"The {kind}: " in dana.client.get(f"/contacts/bulk/{done.id}").text
         assert finish(begun(dana.client, **two, custom=f"clear-{keys[kind]}")).done == 2
         assert keys[kind] not in values(leads[0]) | values(leads[1]), kind
     timeline = re.sub(r"(<[^>]+>|\s)+", " ", dana.client.get(f"/contacts/{leads[1]}").text)
