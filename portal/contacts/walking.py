@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, func, literal, select, tuple_
@@ -120,22 +121,30 @@ class GroupWalk(Walk):
 
     def end(self) -> Place | None:
         """Where going through the list stopped, if that was before its end."""
-        places = self._places(WINDOW + 1) if self.looks else []
-        return places[WINDOW - 1] if len(places) > WINDOW else None
+        return self._window[WINDOW - 1] if self.looks and len(self._window) > WINDOW else None
 
     def _fitting(self) -> int:
-        return len(self._fit(WINDOW))
+        return len(self._all_fit)
 
     def _fit(self, limit: int) -> list[Place]:
         """The places of those that are asked for, as far as is looked."""
+        return self._all_fit[:limit]
+
+    @cached_property
+    def _window(self) -> list[Place]:
+        """The places of those that are gone through, and the one behind them."""
+        return self._places(WINDOW + 1)
+
+    @cached_property
+    def _all_fit(self) -> list[Place]:
         if self.ids is not None:
             few = self.own.where(one_of(Contact.id, self.ids), *self.conditions(Contact))
             found = db.session.execute(few.with_only_columns(self.column, Contact.id))
-            return self._sorted((at, key) for at, key in found)[:limit]
-        places = self._places(WINDOW)
+            return self._sorted((at, key) for at, key in found)
+        places = self._window[:WINDOW]
         fit = select(Contact.id).where(one_of(Contact.id, [key for _, key in places]), *self.conditions(Contact))
         ids = set(db.session.scalars(fit))
-        return [place for place in places if place[1] in ids][:limit]
+        return [place for place in places if place[1] in ids]
 
     def _places(self, limit: int) -> list[Place]:
         """The places next to the edge, nearest first."""
