@@ -50,6 +50,11 @@ def among(column: Any, name: str) -> ColumnElement[bool]:
     return _Among(column, bindparam(name, type_=_Keys(column.type)))
 
 
+def one_of(column: Any, keys: Collection[Any]) -> ColumnElement[bool]:
+    """SQL: the column is one of these keys."""
+    return _Among(column, bindparam("keys", keys, type_=_Keys(column.type), unique=True))
+
+
 @compiles(_Among, "postgresql")
 def _postgresql_among(element: _Among, compiler: SQLCompiler, **kw: Any) -> str:
     column, keys = (compiler.process(part, **kw) for part in element.clauses)

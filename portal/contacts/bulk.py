@@ -1,4 +1,4 @@
-"""Edit, delete and restore many contacts: in slices, in the order of their ids, with what was skipped and why."""
+"""Edit, delete and restore many contacts, and empty the trash: in slices by id, with what was skipped and why."""
 
 import uuid
 from collections.abc import Collection, Mapping, Sequence
@@ -13,16 +13,19 @@ from ..extensions import db, utcnow
 from ..webhooks.models import EventType
 from ..webhooks.publisher import ring_after_commit
 from . import many, trash
-from .known import columns_of
-from .list_models import ContactBulk, Kind, TrashedContact
+from .columns import Column, shown
+from .known import CUSTOM, columns_of
+from .list_models import SET, ContactBulk, Kind, TrashedContact
 from .listing import Asked
 from .many import Outcome
 from .models import Contact
 from .selection import Selection
 
-EVENTS = {Kind.EDIT: EventType.UPDATED, Kind.DELETE: EventType.DELETED, Kind.RESTORE: EventType.CREATED}
-SET = ("owner", "lead_stage", "priority", "subscribe_email", "subscribe_sms", "subscribe_whatsapp")
-"""What an edit can set; it can also add and remove tags."""
+EVENTS: Mapping[Kind, EventType] = {
+    Kind.EDIT: EventType.UPDATED,
+    Kind.DELETE: EventType.DELETED,
+    Kind.RESTORE: EventType.CREATED,
+}
 
 
 class Skip(StrEnum):
@@ -36,7 +39,7 @@ class Skip(StrEnum):
 REASONS = {
     Skip.SAME: "They said all of this already, so nothing was sent about them.",
     Skip.TAKEN: "Another contact has their contact ID by now. They stay in the trash.",
-    Skip.GONE: "They were deleted, or do not match any more.",
+    Skip.GONE: "They are not there any more, or do not match any more.",
 }
 
 
@@ -54,6 +57,11 @@ def restore(workspace_id: uuid.UUID, deletion: ContactBulk, total: int, actor: s
     """Undo a deletion: bring back all of its contacts, of whom `total` are in the trash."""
     bulk = ContactBulk(workspace_id=workspace_id, kind=Kind.RESTORE, total=total, deletion_id=deletion.id, actor=actor)
     return _begin(bulk)
+
+
+def empty(workspace_id: uuid.UUID, total: int, actor: str) -> ContactBulk:
+    """Let all that is in the trash now, `total` contacts, be gone for good before its time; nothing is sent."""
+    return _begin(ContactBulk(workspace_id=workspace_id, kind=Kind.EMPTY, total=total, actor=actor))
 
 
 def work(bulk_id: str) -> None:
@@ -77,12 +85,23 @@ def _slice(bulk: ContactBulk) -> None:
 
 def revised(contact: Contact, change: Mapping[str, Any]) -> dict[str, Any]:
     """What an edit makes of a contact."""
-    values = {name: change[name] for name in SET if name in change}
+    values = {name: change[name] for name in (*SET, "custom_fields") if name in change}
     removed = {name.casefold() for name in change.get("remove_tags", ())}
     if removed or change.get("add_tags"):
         kept = [tag.name for tag in contact.tags if tag.name.casefold() not in removed]
         values["tags"] = [*kept, *change.get("add_tags", ())]
     return values
+
+
+def described(change: Mapping[str, Any], columns: Mapping[str, Column]) -> list[str]:
+    """What an edit sets, in words, such as "Lead stage: Customer"."""
+    tags = {"Add tags": change.get("add_tags"), "Remove tags": change.get("remove_tags")}
+    words = [f"{label}: {', '.join(names)}" for label, names in tags.items() if names]
+    own = {f"{CUSTOM}{key}": value for key, value in change.get("custom_fields", {}).items()}
+    for name, value in ({name: change[name] for name in SET if name in change} | own).items():
+        if column := columns.get(name):
+            words.append(f"{column.label}: {column.choices.get(str(value)) or shown(value) or 'blank'}")
+    return words
 
 
 def _begin(bulk: ContactBulk) -> ContactBulk:
@@ -98,10 +117,12 @@ def _next(bulk: ContactBulk) -> Sequence[uuid.UUID]:
     if bulk.chosen is not None:
         rest = [key for key in map(uuid.UUID, bulk.chosen) if bulk.after_id is None or key > bulk.after_id]
         return rest[: slices.CHUNK]
-    model: Any = TrashedContact if bulk.kind == Kind.RESTORE else Contact
+    model: Any = TrashedContact if bulk.kind in (Kind.RESTORE, Kind.EMPTY) else Contact
     query = select(model.id).where(model.workspace_id == bulk.workspace_id)
     if bulk.kind == Kind.RESTORE:
         query = trash.kept(query.where(TrashedContact.deletion_id == bulk.deletion_id))
+    elif bulk.kind == Kind.EMPTY:
+        query = trash.kept(query.where(TrashedContact.deleted_at <= bulk.created_at))
     else:
         query = query.where(Contact.created_time <= bulk.created_at, *_asked(bulk).conditions(Contact))
     if bulk.after_id:
@@ -118,6 +139,8 @@ def _act(bulk: ContactBulk, ids: Collection[uuid.UUID]) -> Outcome:
         return many.update_many(bulk.workspace_id, ids, lambda contact: revised(contact, bulk.change), bulk.actor)
     if bulk.kind == Kind.DELETE:
         return many.delete_many(bulk.workspace_id, ids, bulk.actor, bulk.id)
+    if bulk.kind == Kind.EMPTY:
+        return many.end_many(bulk.workspace_id, ids)
     return many.restore_many(bulk.workspace_id, ids, bulk.actor)
 
 

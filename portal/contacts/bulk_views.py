@@ -15,7 +15,8 @@ from ..web import go, page, say
 from ..webhooks import batches, live
 from ..webhooks.live import Live
 from . import bulk, many, trash
-from .columns import own_id
+from .columns import Column, own_id
+from .custom_fields import fields_of
 from .known import columns_of
 from .list_forms import EditManyForm
 from .list_models import ContactBulk, Kind, TrashedContact
@@ -32,6 +33,7 @@ NOTED = {
     Kind.EDIT: "changed contacts in bulk",
     Kind.DELETE: "deleted contacts in bulk",
     Kind.RESTORE: "restored contacts in bulk",
+    Kind.EMPTY: "emptied the trash",
 }
 """What the audit log says."""
 
@@ -44,7 +46,7 @@ def ask() -> Response:
     selection = Selection.of(request.form, columns)
     if selection.is_empty:
         return show_list(NOBODY_CHOSEN)
-    return _question(selection, EditManyForm(columns, formdata=None))
+    return _question(selection, _form(columns))
 
 
 @blueprint.post("/contacts/bulk")
@@ -52,7 +54,7 @@ def ask() -> Response:
 def begin() -> Response:
     """Do it, in the background: nobody has to keep the page open."""
     columns = columns_of(workspace().id)
-    selection, kind, form = Selection.of(request.form, columns), _kind(), EditManyForm(columns)
+    selection, kind, form = Selection.of(request.form, columns), _kind(), _form(columns)
     if selection.is_empty:
         return show_list(NOBODY_CHOSEN)
     if kind == Kind.EDIT and not form.validate_on_submit():
@@ -76,7 +78,8 @@ def show(bulk_id: UUID) -> Response | tuple[str, int]:
     part = None if found.finished_at else Live(url_for("contact_bulk.show", bulk_id=found.id, v=version), live.QUICK)
     return page(
         "contacts/bulk.html", "contacts/_bulk.html",
-        bulk=found, part=part, reasons=bulk.REASONS, restorable=restorable, event_type=bulk.EVENTS[found.kind],
+        bulk=found, part=part, reasons=bulk.REASONS, restorable=restorable, event_type=bulk.EVENTS.get(found.kind),
+        said=bulk.described(found.change, columns_of(workspace().id)),
     )  # fmt: skip
 
 
@@ -126,14 +129,31 @@ def restore() -> Response:
     return go(url_for("contact_bulk.bin_"))
 
 
+@blueprint.post("/contacts/trash/empty")
+@allowed(Permission.PERSONAL_DATA)
+def empty() -> Response:
+    """Let all that is in the trash be gone for good, in the background."""
+    total = _trashed()
+    if not total:
+        return go(url_for("contact_bulk.bin_"))
+    made = bulk.empty(workspace().id, total, person().name)
+    audit.note(person().name, NOTED[made.kind], made)
+    db.session.commit()
+    return go(url_for("contact_bulk.show", bulk_id=made.id))
+
+
 def _question(selection: Selection, form: EditManyForm, status: int = 200) -> Response:
     kind, total = _kind(), selection.count(own(Contact))
     told = batches.forecast(workspace().id, bulk.EVENTS[kind], total)
     return page(
-        "contacts/bulk_ask.html", status=status,
+        "contacts/bulk_ask.html", "contacts/_bulk_input.html", status,
         selection=selection, form=form, kind=kind, total=total, told=told, event_type=bulk.EVENTS[kind],
         kept_days=trash.KEPT.days,
     )  # fmt: skip
+
+
+def _form(columns: dict[str, Column]) -> EditManyForm:
+    return EditManyForm.of(columns, fields_of(workspace().id), request.form.get("custom", ""))
 
 
 def _kind() -> Kind:
@@ -143,8 +163,12 @@ def _kind() -> Kind:
 
 def _restorable(deletion: ContactBulk) -> int:
     """How many contacts of a deletion are in the trash."""
-    mine: Any = own(TrashedContact).where(TrashedContact.deletion_id == deletion.id)
-    rows = trash.kept(mine).with_only_columns(TrashedContact.id).subquery()
+    return _trashed(TrashedContact.deletion_id == deletion.id)
+
+
+def _trashed(*which: Any) -> int:
+    """How many contacts are in the trash."""
+    rows = trash.kept(own(TrashedContact).where(*which)).with_only_columns(TrashedContact.id).subquery()
     return db.session.scalar(select(func.count()).select_from(rows)) or 0
 
 
@@ -152,5 +176,5 @@ def _trash_page(problem: str = "") -> Response:
     rows, older = trash.listed(own(TrashedContact), request.args.get("before", ""), TRASH_PAGE)
     return page(
         "contacts/trash.html", status=FAILED if problem else 200,
-        rows=rows, older=older, problem=problem, kept=trash.KEPT,
+        rows=rows, older=older, problem=problem, kept=trash.KEPT, total=_trashed(),
     )  # fmt: skip

@@ -89,14 +89,15 @@ def built_in(
         plain("company_name", "Company name", key="company_key", sort="company"),
         plain("lead_stage", "Lead stage", Kind.CHOICE, choices=stages, key="stage_key", sort="stage"),
         Column("tags", "Tags", Kind.TAGS, lambda c: c.id, lambda c: c.tags, choices=tags),
-        Column("owner", "Owner", Kind.CHOICE, lambda c: c.owner, lambda c: people.get(c.owner or ""), people, "owner"),
-        plain("priority", "Priority", Kind.CHOICE, choices=priorities, key="priority"),
+        Column("owner", "Owner", Kind.CHOICE, lambda c: c.owner, lambda c: people.get(c.owner or ""),
+               choices=people, key="owner", sort="owner"),
+        plain("priority", "Priority", Kind.CHOICE, choices=priorities, key="priority", sort="priority"),
         plain("created_time", "Created", Kind.DATE, key="created_time", sort="created"),
         plain("changed_at", "Changed", Kind.DATE, key="changed_at", sort="changed"),
         *(plain(name, label) for name, label in texts.items()),
         *(plain(name, label, Kind.FLAG, choices=YES_NO) for name, label in flags.items()),
         *(plain(name, label, Kind.DATE) for name, label in times.items()),
-    ]
+    ]  # fmt: skip
     return {column.name: column for column in columns}
 
 

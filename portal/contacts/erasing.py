@@ -29,6 +29,12 @@ def label_of(workspace_id: uuid.UUID, contact_id: uuid.UUID) -> str | None:
     return db.session.scalar(trashed.where(TrashedContact.id == contact_id))
 
 
+def is_trashed(workspace_id: uuid.UUID, contact_id: uuid.UUID) -> bool:
+    """Whether it is in the trash, from which it can be restored."""
+    mine = select(TrashedContact).where(TrashedContact.workspace_id == workspace_id, TrashedContact.id == contact_id)
+    return db.session.scalar(trash.kept(mine).with_only_columns(TrashedContact.id)) is not None
+
+
 def texts_of(workspace_id: uuid.UUID, contact_id: uuid.UUID) -> set[str]:
     """The texts that name it, in one case."""
     mine = Contact.workspace_id == workspace_id, Contact.id == contact_id
@@ -47,8 +53,7 @@ def erase(workspace_id: uuid.UUID, contact_id: uuid.UUID, called: str, actor: st
     try:
         contact = locked(workspace_id, contact_id)
     except ContactGone:
-        trash.forget([contact_id])
-        avatars.forget([contact_id])
+        trash.end([contact_id])
         return
     db.session.delete(contact)
     db.session.flush()

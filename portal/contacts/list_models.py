@@ -21,6 +21,12 @@ class Kind(StrEnum):
     EDIT = "edit"
     DELETE = "delete"
     RESTORE = "restore"
+    EMPTY = "empty"
+    """Take them out of the trash for good."""
+
+
+SET = ("owner", "lead_stage", "priority", "subscribe_email", "subscribe_sms", "subscribe_whatsapp")
+"""What an edit of many can set; it can also add and remove tags, and set or clear a custom field."""
 
 
 class ContactBulk(Sliced):

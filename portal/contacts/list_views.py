@@ -34,7 +34,8 @@ def show_list(problem: str = "", form: ViewForm | None = None) -> Response:
     chosen = view.columns if view else saved.columns_chosen(workspace().id, person().id, columns)
     return page(
         "contacts/index.html", "contacts/_list.html", FAILED if problem or form else 200,
-        asked=asked, found=listing.find(own(Contact), workspace().id, asked), columns=columns, views=views,
+        asked=asked, found=listing.find(own(Contact), workspace().id, asked, columns), columns=columns,
+        views=views,
         shown=[columns[name] for name in saved.usable(chosen, columns)], view=view, problem=problem,
         add=_adding(columns), picked=request.args.get("pick", ""), form=form or ViewForm(formdata=None), **WORDS,
     )  # fmt: skip

@@ -7,21 +7,21 @@ while and says so (record 11).
 import base64
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Self
 
-from sqlalchemy import ColumnElement, Select, false, func, literal, or_, select, tuple_
-from sqlalchemy.orm import aliased
+from sqlalchemy import ColumnElement, Select, false, or_
 
-from ..extensions import db, is_sqlite
+from ..extensions import db
 from ..webhooks import words
 from . import filters
 from .columns import Column
-from .filters import Filter
+from .filters import FOLDED, Filter
 from .keys import beginning
 from .models import Contact
+from .walking import GroupWalk, Place, Walk
 
 SIZES = (50, 25, 100)
 """Rows of a page; the first is the usual one."""
@@ -29,15 +29,13 @@ MAX_QUERY = 200
 """Characters of a search that are looked at."""
 FEW, LOOKS = 1_000, 4_000
 """So many contacts are looked up one by one, after so many looks at an index; of more, the list is gone through."""
-WINDOW = 3_000
-"""Contacts that are gone through for a page or a count, at most."""
-COUNTED = 10_000
-"""Contacts that are counted where nothing is asked of them."""
 ORDERS = {
     "name": "name_key", "email": "email_key", "company": "company_key", "stage": "stage_key", "created": "created_time",
-    "changed": "changed_at",
+    "changed": "changed_at", "owner": "owner", "priority": "priority",
 }  # fmt: skip
 """What the list can be ordered by, and the column that it is kept in."""
+GROUPED = {"stage": "lead_stage", "owner": "owner", "priority": "priority"}
+"""Orders in which contacts stand in groups, and which of the list's columns knows the order of these."""
 TIMES = ("created", "changed")
 NEWEST = "-changed"
 
@@ -127,19 +125,20 @@ class Page:
     is_cut: bool = False
 
 
-def find(own: Select[Any], workspace_id: uuid.UUID, asked: Asked) -> Page:
-    """The page that is asked for; `own` selects the workspace's contacts."""
+def find(own: Select[Any], workspace_id: uuid.UUID, asked: Asked, columns: Mapping[str, Column]) -> Page:
+    """The page that is asked for; `own` selects the workspace's contacts, `columns` are those that it knows."""
     edge = _place(asked.before or asked.after, asked.column)
     backwards = edge is not None and bool(asked.before)
-    walk = Walk(own, asked, edge, asked.descends != backwards, few(workspace_id, asked))
+    top = _walk(own, workspace_id, asked, columns)
+    walk = replace(top, edge=edge, descends=asked.descends != backwards) if edge else top
     rows = walk.rows(asked.size + 1)
     is_full, rows = len(rows) > asked.size, rows[: asked.size]
     stop = None if is_full else walk.end()
-    last = rows[-1] if is_full else stop
-    near, far = _written(*rows[0]) if rows else "", _written(*last) if last else ""
+    near, far = _written(rows[0][1] if rows else None), _written(rows[-1][1] if is_full else stop)
     if not rows and edge is not None:
         near = asked.before or asked.after
-    total, has_more = walk.count()
+    is_all = walk is top and not is_full  # then nothing has to be counted
+    total, has_more = (len(rows), stop is not None) if is_all else top.count()
     if backwards:
         return Page([contact for contact, _ in rows[::-1]], total, has_more, far, near, stop is not None)
     previous = near if edge is not None else ""
@@ -158,54 +157,14 @@ def few(workspace_id: uuid.UUID, asked: Asked) -> list[uuid.UUID] | None:
     return None
 
 
-class Walk:
-    """The contacts in their order from an edge on, those that are asked for among them."""
-
-    def __init__(
-        self, own: Select[Any], asked: Asked, edge: Any, descending: bool, ids: list[uuid.UUID] | None
-    ) -> None:
-        self.own, self.asked, self.edge, self.descending, self.ids = own, asked, edge, descending, ids
-        self.key = ORDERS[asked.column]
-        self.looks = ids is None and asked.is_narrowed
-
-    def rows(self, limit: int) -> list[tuple[Contact, Any]]:
-        """The rows next to the edge, nearest first, each with what it is ordered by."""
-        c: Any = aliased(Contact, self._through(WINDOW).subquery()) if self.looks else Contact
-        query = select(c) if self.looks else self._through(None)
-        query = query.where(*self.asked.conditions(c)).add_columns(getattr(c, self.key)).limit(limit)
-        if self.looks and not is_sqlite():  # which would sort again what comes in order
-            query = query.order_by(*self._order(c))
-        return [(contact, at) for contact, at in db.session.execute(query)]
-
-    def end(self) -> tuple[Contact, Any] | None:
-        """Where going through the list stopped, if that was before its end."""
-        if not self.looks:
-            return None
-        query = self._through(None).add_columns(getattr(Contact, self.key)).offset(WINDOW - 1).limit(2)
-        found = db.session.execute(query).all()
-        return (found[0][0], found[0][1]) if len(found) > 1 else None
-
-    def count(self) -> tuple[int, bool]:
-        """How many are asked for, wherever the edge is; and whether there may be more than were looked at."""
-        if not self.looks:
-            mine = self.own.where(Contact.id.in_(self.ids)) if self.ids is not None else self.own
-            some = mine.where(*self.asked.conditions(Contact)).with_only_columns(Contact.id).limit(COUNTED + 1)
-            count = db.session.scalar(select(func.count()).select_from(some.subquery())) or 0
-            return min(count, COUNTED), count > COUNTED
-        top = Walk(self.own, self.asked, None, self.asked.descends, None)
-        c = aliased(Contact, top._through(WINDOW).subquery())
-        count = db.session.scalar(select(func.count(c.id)).where(*self.asked.conditions(c))) or 0
-        return count, top.end() is not None
-
-    def _through(self, limit: int | None) -> Select[Any]:
-        rows = self.own if self.ids is None else self.own.where(Contact.id.in_(self.ids))
-        if self.edge is not None:
-            here = tuple_(getattr(Contact, self.key), Contact.id)
-            rows = rows.where(here < self.edge if self.descending else here > self.edge)
-        return rows.order_by(*self._order(Contact)).limit(limit)
-
-    def _order(self, c: Any) -> list[ColumnElement[Any]]:
-        return [part.desc() if self.descending else part.asc() for part in (getattr(c, self.key), c.id)]
+def _walk(own: Select[Any], workspace_id: uuid.UUID, asked: Asked, columns: Mapping[str, Column]) -> Walk:
+    """The way through the list in the order that is asked for, from its top."""
+    ids, key = few(workspace_id, asked), ORDERS[asked.column]
+    facts = (own, key, asked.conditions, ids, ids is None and asked.is_narrowed, asked.descends)
+    if asked.column not in GROUPED:
+        return Walk(*facts)
+    words_of = columns[GROUPED[asked.column]].choices
+    return GroupWalk(*facts, known=[FOLDED.get(key, str)(word) for word in words_of])
 
 
 def _known_by(c: Any, q: str) -> list[ColumnElement[bool]]:
@@ -216,18 +175,20 @@ def _known_by(c: Any, q: str) -> list[ColumnElement[bool]]:
     return [or_(*(c.search_text.contains(f" {beginning(one)}", autoescape=True) for one in ones)) for ones in found]
 
 
-def _written(contact: Contact, value: Any) -> str:
-    """A place in the list for an address: the value that it is ordered by, and the id that decides between equals."""
-    text = value.isoformat() if isinstance(value, datetime) else value
-    return base64.urlsafe_b64encode(json.dumps([text, str(contact.id)]).encode()).decode().rstrip("=")
+def _written(place: Place | None) -> str:
+    """A place in the list for an address."""
+    if place is None:
+        return ""
+    value = place[0].isoformat() if isinstance(place[0], datetime) else place[0]
+    return base64.urlsafe_b64encode(json.dumps([value, str(place[1])]).encode()).decode().rstrip("=")
 
 
-def _place(text: str, column: str) -> Any:
-    """A written place as a SQL tuple to compare with; None when it is none."""
+def _place(text: str, column: str) -> Place | None:
+    """The place that is written there; None when it is none."""
     try:
         value, key = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        kind = getattr(Contact, ORDERS[column]).type
-        typed = datetime.fromisoformat(value) if column in TIMES else str(value).replace("\0", "")
-        return tuple_(literal(typed, kind), literal(uuid.UUID(key), Contact.id.type))
+        if column in TIMES:
+            return datetime.fromisoformat(value), uuid.UUID(key)
+        return None if value is None and column in GROUPED else str(value).replace("\0", ""), uuid.UUID(key)
     except (ValueError, TypeError, AttributeError):
         return None

@@ -103,6 +103,13 @@ def restore_many(workspace_id: uuid.UUID, ids: Collection[uuid.UUID], actor: str
     return Outcome([key for key in found if key in made], stay, list(set(ids) - set(found)))
 
 
+def end_many(workspace_id: uuid.UUID, ids: Collection[uuid.UUID]) -> Outcome:
+    """Let contacts in the trash be gone for good."""
+    found = [one.id for one in trash.locked(workspace_id, ids)]
+    trash.end(found)
+    return Outcome(found, gone=list(set(ids) - set(found)))
+
+
 def locked(workspace_id: uuid.UUID, ids: Collection[uuid.UUID]) -> list[Contact]:
     """These of the workspace's contacts as they are now and stay until the commit, in the order of their ids."""
     query = select(Contact).where(Contact.workspace_id == workspace_id, Contact.id.in_(ids)).order_by(Contact.id)

@@ -60,17 +60,22 @@ def facts_of(trashed: TrashedContact) -> dict[str, Any]:
 
 
 def forget(ids: Iterable[uuid.UUID]) -> None:
-    """Take contacts out of the trash, because they are restored or because they are to be gone for good."""
+    """Take contacts out of the trash."""
     gone = delete(TrashedContact).where(TrashedContact.id.in_(list(ids)))
     db.session.execute(gone.execution_options(synchronize_session=False))
+
+
+def end(ids: Collection[uuid.UUID]) -> None:
+    """Let contacts in the trash be gone for good, with their pictures. Nothing is told of it: their deletion was."""
+    forget(ids)
+    avatars.forget(ids)
 
 
 def empty(_nobody: str = "") -> None:
     """Take away for good what was deleted too long ago. The RQ job behind the sweeper's bell."""
     old = select(TrashedContact.id).where(TrashedContact.deleted_at <= utcnow() - KEPT).limit(CHUNK)
     while ids := db.session.scalars(old).all():
-        forget(ids)
-        avatars.forget(ids)
+        end(ids)
         db.session.commit()
 
 

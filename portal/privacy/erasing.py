@@ -32,6 +32,11 @@ def label_of(workspace_id: uuid.UUID, contact_id: uuid.UUID) -> str | None:
     return contacts.label_of(workspace_id, contact_id) or erasing.last_label(workspace_id, contact_id)
 
 
+def is_trashed(workspace_id: uuid.UUID, contact_id: uuid.UUID) -> bool:
+    """Whether it could still be restored."""
+    return contacts.is_trashed(workspace_id, contact_id)
+
+
 def work(erasure_id: str) -> None:
     """Go on with an erasure, and hand over after a while. The RQ job behind its bell."""
     slices.work(uuid.UUID(erasure_id), Erasure.job, go_on)

@@ -5,7 +5,7 @@ What says nothing that is known finds nothing, so that a typing mistake never lo
 
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -13,8 +13,10 @@ from typing import Any, Self, TypeVar
 
 from sqlalchemy import ColumnElement, and_, case, func, literal, select, text
 
+from ..among import one_of
 from ..extensions import db, utcnow
 from . import words
+from .log_models import Mention
 from .models import Delivery, EventType, State, Status, Subject, Trigger, Webhook
 from .outbound import Failure
 
@@ -80,12 +82,15 @@ class Filters:
         """The parameters of the address that asks for this, and for `others` besides."""
         return {name: value for name, value in (dict(self.values) | others).items() if value}
 
-    def tests(self, workspace_id: uuid.UUID) -> list[Test]:
-        """What the filters ask of rows, but for their time."""
+    def tests(self) -> list[Test]:
+        """What the filters ask of rows, but for their time and the search."""
         found = [_READERS[name](value) for name, value in self.values.items() if name in _READERS]
         tests = [test or NOTHING for test in found]
-        tests += [_contact(self["contact"])] if self["contact"] else []
-        return [*tests, _search(workspace_id, self["q"])] if self["q"] else tests
+        return [*tests, _contact(self["contact"])] if self["contact"] else tests
+
+    def search(self, workspace_id: uuid.UUID) -> Test | None:
+        """What the search asks of rows: it looks at the workspace's words. None where nothing is searched for."""
+        return _search(workspace_id, self["q"]) if self["q"] else None
 
     def conditions(self, workspace_id: uuid.UUID) -> list[ColumnElement[bool]]:
         """The filters as SQL over Delivery."""
@@ -94,7 +99,8 @@ class Filters:
             return [_nothing(Delivery)]
         within = [Delivery.created_at >= span[0]] if span[0] else []
         within += [Delivery.created_at < span[1]] if span[1] else []
-        return [*within, *(test.holds(Delivery) for test in self.tests(workspace_id))]
+        searched = self.search(workspace_id)
+        return [*within, *(test.holds(Delivery) for test in (*self.tests(), *([searched] if searched else [])))]
 
     def frozen(self) -> Self:
         """The same, with times that do not move on: "the last hour" is the hour up to now."""
@@ -225,11 +231,19 @@ def _search(workspace_id: uuid.UUID, q: str) -> Test:
     found = words.contacts(workspace_id, beginnings, MANY, WINDOW)
     if found is None:
         return Test(lambda d: _has_subject(d, words.known_by(Subject.contact_id, beginnings)))
-    return _about(*found) if found else NOTHING
+    about = _about(*found) if found else NOTHING
+    # The pages of several contacts have to be sorted into one: of many deliveries that takes longer than looking.
+    return Test(about.holds) if len(found) > 1 and _is_much(found) else about
+
+
+def _is_much(keys: Sequence[uuid.UUID]) -> bool:
+    """Whether more deliveries tell of these contacts than a page looks at."""
+    told = select(Mention.delivery_id).where(one_of(Mention.contact_id, keys)).offset(WINDOW).limit(1)
+    return db.session.scalar(told) is not None
 
 
 def _about(*keys: uuid.UUID) -> Test:
-    return Test(lambda d: _has_subject(d, Subject.contact_id.in_(keys)), contacts=keys)
+    return Test(lambda d: _has_subject(d, one_of(Subject.contact_id, keys)), contacts=keys)
 
 
 def _has_subject(d: Any, condition: ColumnElement[bool]) -> ColumnElement[bool]:

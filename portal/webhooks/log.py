@@ -31,17 +31,19 @@ def index() -> Response | tuple[str, int]:
     """The log, newest first. Its first page is live; older ones stay as they are while somebody reads."""
     filters, place = Filters.of(request.args), Place.of(request.args)
     if not place.is_live:
-        found = search.find(Log(workspace().id, filters), place)
+        log = Log(workspace().id, filters)
+        found = search.find(log, place)
         if not found.newer:
             return go(url_for("deliveries.index", **filters.address()))
-        return _log(filters, found, None)
+        return _log(log, found, None)
     pulse = search.pulse(workspace().id)
     pace = live.pace(search.changed_at(pulse))
     version = live.version(pace, pulse, place)
     if live.is_shown(version):
         return live.UNCHANGED
     part = Live(url_for("deliveries.index", **filters.address(v=version)), pace)
-    return _log(filters, search.find(Log(workspace().id, filters), place), part)
+    log = Log(workspace().id, filters)
+    return _log(log, search.find(log, place), part)
 
 
 @blueprint.get("/deliveries.csv")
@@ -54,8 +56,9 @@ def download() -> Response:
     return CsvResponse(stream_with_context(rows), headers={"Content-Disposition": f"attachment; filename={name}"})
 
 
-def _log(filters: Filters, found: Page, part: Live | None) -> Response:
+def _log(log: Log, found: Page, part: Live | None) -> Response:
     """The rows, and around them tabs with counts and the filters that are and can be set."""
+    filters = log.filters
     webhooks = list(db.session.scalars(own(Webhook).order_by(Webhook.created_at, Webhook.id)))
     return page(
         "deliveries/index.html",
@@ -64,7 +67,7 @@ def _log(filters: Filters, found: Page, part: Live | None) -> Response:
         part=part,
         filters=filters,
         tabs=TABS,
-        counts=search.count(workspace().id, filters),
+        counts=search.count(workspace().id, filters, log.searched),
         chips=chips(filters, webhooks, _name(filters, found)),
         top=search.written(search.key_of(found.rows[0])) if part and found.rows else "",
     )

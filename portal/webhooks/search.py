@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
-from sqlalchemy import ColumnElement, Select, String, Uuid, func, literal, select, tuple_, type_coerce, union_all
+from sqlalchemy import ColumnElement, Select, String, Uuid, and_, func, literal, select, tuple_, type_coerce, union_all
 from sqlalchemy.orm import aliased, defaultload
 
+from ..among import one_of
 from ..extensions import UTCDateTime, db, is_sqlite
 from . import filters as asked
 from .filters import Filters, Test
@@ -55,6 +56,8 @@ class Edge:
 
 
 TOP = Edge()
+PLACED = (Delivery.created_at, Delivery.id, Delivery.workspace_id)
+"""What says where a row stands, and whose it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,23 +111,26 @@ class Count:
 class Log:
     """The log of a workspace under some filters."""
 
-    def __init__(self, workspace_id: uuid.UUID, filters: Filters) -> None:
+    def __init__(self, workspace_id: uuid.UUID, filters: Filters, searched: Test | None = None) -> None:
+        """`searched` is what the search asks, where it is known already."""
         self.workspace_id, self.filters = workspace_id, filters
         self.span = filters.span()
-        self.tests = filters.tests(workspace_id) if self.span else [asked.NOTHING]
+        self.searched = searched or filters.search(workspace_id)
+        tests = [*filters.tests(), *([self.searched] if self.searched else [])]
+        self.tests = tests if self.span else [asked.NOTHING]
         self.source = self._rarest()
 
     def keys(self, limit: int, edge: Edge = TOP) -> list[Key]:
         """Where the next rows stand, from the edge on."""
-        d = aliased(Delivery, self._through(edge, asked.WINDOW).subquery())
-        query = select(d.created_at, d.id).where(*self._asks(d)).limit(limit)
+        d, fits = self._looked_at(self._through(edge, asked.WINDOW))
+        query = select(d.created_at, d.id).where(*fits).limit(limit)
         if not is_sqlite():  # which would sort again what comes in order
             query = query.order_by(*edge.order(d.created_at, d.id))
         return [(at, key) for at, key in db.session.execute(query)]
 
     def end(self, edge: Edge) -> Key | None:
         """Where looking from the edge on stopped, if that was before the end of the log."""
-        rows = self._through(edge, asked.WINDOW + 1).subquery()
+        rows = self._through(edge, asked.WINDOW + 1).with_only_columns(*PLACED).subquery()
         mine = rows.c.workspace_id == self.workspace_id
         query = select(rows.c.created_at, rows.c.id).where(mine).offset(asked.WINDOW - 1).limit(2)
         found = db.session.execute(
@@ -141,9 +147,9 @@ class Log:
             query = select(rows.c.status, func.count()).where(rows.c.workspace_id == self.workspace_id)
             query = query.group_by(rows.c.status)
         else:
-            rows = looked_at.subquery()
-            d = aliased(Delivery, rows)
-            query = select(d.status, func.count()).where(*self._asks(d)).group_by(d.status)
+            d, fits = self._looked_at(looked_at)
+            query = select(d.status, func.count()).where(*fits).group_by(d.status)
+            rows = looked_at.with_only_columns(*PLACED).subquery()
         counts: dict[Status, int] = dict(db.session.execute(query).all())
         mine = rows.c.workspace_id == self.workspace_id
         if not self.tests or sum(counts.values()) > COUNTED:
@@ -154,22 +160,30 @@ class Log:
         """How many rows are newer; UNSEEN + 1 when there are more than that."""
         return len(self.keys(UNSEEN + 1, Edge(key, goes_up=True)))
 
+    def _looked_at(self, rows: Select[Any]) -> tuple[Any, list[ColumnElement[bool]]]:
+        """The columns of these rows, and SQL by which they fit."""
+        if is_sqlite():  # it would carry all columns along: it judges inside
+            fits = and_(*self._asks(Delivery)).label("fits")
+            c = rows.with_only_columns(*PLACED, Delivery.status, fits).subquery().c
+            return c, [c.fits]
+        d = aliased(Delivery, rows.subquery())
+        return d, self._asks(d)
+
     def _asks(self, d: Any) -> list[ColumnElement[bool]]:
         return [d.workspace_id == self.workspace_id, *(test.holds(d) for test in self.tests)]
 
     def _rarest(self) -> Test | None:
         """Of the filters that an index answers the one with the fewest rows; None when the log itself has to do."""
         found = [test for test in self.tests if test.is_indexed]
-        if len(found) < 2 and not any(len(test.contacts) > 1 for test in found):
+        if len(found) < 2:
             return found[0] if found else None
         sizes = [select(func.count()).select_from(self._some(test)).scalar_subquery() for test in found]
-        size, best = min(zip(db.session.execute(select(*sizes)).one(), range(len(found)), strict=True))
-        # The pages of several contacts have to be sorted into one.
-        return found[best] if size <= asked.WINDOW or len(found[best].contacts) < 2 else None
+        _, best = min(zip(db.session.execute(select(*sizes)).one(), range(len(found)), strict=True))
+        return found[best]
 
     def _some(self, test: Test) -> Any:
         """Rows of its index, more than a page looks at if there are so many."""
-        mentioned = select(Mention.delivery_id).where(Mention.contact_id.in_(test.contacts))
+        mentioned = select(Mention.delivery_id).where(one_of(Mention.contact_id, test.contacts))
         rows = mentioned if test.contacts else select(Delivery.id).where(*self._in_index(test))
         return rows.limit(asked.WINDOW + 1).subquery()
 
@@ -189,7 +203,7 @@ class Log:
             rows = rows.where(Mention.contact_id == contacts[0])
             return self._from(rows, Mention.created_at, Mention.delivery_id, edge, limit)
         keys: Any = select(Mention.created_at, Mention.delivery_id)
-        keys = keys.where(Mention.contact_id.in_(contacts)).distinct()
+        keys = keys.where(one_of(Mention.contact_id, contacts)).distinct()
         found = self._from(keys, Mention.created_at, Mention.delivery_id, edge, limit).subquery()
         rows = select(Delivery).join(found, found.c.delivery_id == Delivery.id)
         return rows.order_by(*edge.order(found.c.created_at, found.c.delivery_id)).limit(limit)
@@ -226,19 +240,20 @@ def load(keys: Sequence[Key]) -> list[Delivery]:
     return [found[key] for _, key in keys if key in found]
 
 
-def count(workspace_id: uuid.UUID, filters: Filters) -> dict[Status | None, Count]:
+def count(workspace_id: uuid.UUID, filters: Filters, searched: Test | None = None) -> dict[Status | None, Count]:
     """How many deliveries there are in each state under the other filters; under None how many in all.
 
     Where they are too many to count, only what waits and what failed is still counted, each by itself.
     """
     others = filters.without("status")
-    counts, has_more = Log(workspace_id, others).count()
+    counts, has_more = (log := Log(workspace_id, others, searched)).count()
     if not has_more:
         found: dict[Status | None, Count] = {status: Count(counts.get(status, 0)) for status in Status}
         return found | {None: Count(sum(counts.values()))}
     found = {None: Count(min(sum(counts.values()), COUNTED), True)}
     for status in (Status.PENDING, Status.FAILED):
-        its, more = Log(workspace_id, replace(others, values={**others.values, "status": status})).count()
+        one = replace(others, values={**others.values, "status": status})
+        its, more = Log(workspace_id, one, log.searched).count()
         found[status] = Count(min(its.get(status, 0), COUNTED), more)
     return found
 

@@ -11,9 +11,12 @@ from typing import Any, cast
 
 from sqlalchemy import (
     ColumnElement,
+    Select,
+    Subquery,
     Table,
     and_,
     exists,
+    func,
     literal,
     or_,
     select,
@@ -33,6 +36,8 @@ MOST = 60
 BACKWARDS = "\x00"
 """Begins a number that is written backwards, so that its last digits find it too."""
 WORD = cast(Table, SearchWord.__table__)
+PROBE = 8
+"""To look a contact's word up takes as long as to read so many words on in an index."""
 _PIECE = re.compile(r"\w+")
 _NUMBER = re.compile(r"[+(\d][\d\s()./-]*")
 
@@ -75,16 +80,33 @@ def known_by(contact_id: Any, beginnings: list[list[bytes]]) -> ColumnElement[bo
 
 def contacts(workspace_id: uuid.UUID, beginnings: list[list[bytes]], most: int, looks: int) -> list[uuid.UUID] | None:
     """The contacts that have all of these; None when they are more, or when it takes more looks to tell."""
-    first, *others = sorted(beginnings, key=lambda ones: -len(ones[0]))
+    ranges = [_range(workspace_id, ones, looks + 1) for ones in beginnings]
+    if len(ranges) == 1:
+        return _few(select(ranges[0].c.contact_id), most)
+    counts = [select(func.count()).select_from(one).scalar_subquery() for one in ranges]
+    sizes = db.session.execute(select(*counts)).one()
+    first = min(range(len(sizes)), key=lambda number: sizes[number])
+    if sizes[first] > looks:
+        return None
+    query = select(ranges[first].c.contact_id)
+    for number, size in enumerate(sizes):
+        if number != first and size <= min(looks, sizes[first] * PROBE):
+            query = query.where(ranges[first].c.contact_id.in_(select(ranges[number].c.contact_id)))
+        elif number != first:
+            query = query.where(known_by(ranges[first].c.contact_id, [beginnings[number]]))
+    return _few(query, most)
+
+
+def _range(workspace_id: uuid.UUID, ones: list[bytes], limit: int) -> Subquery:
+    """The contacts with a word that begins with one of these, as far as is looked."""
     mine = select(SearchWord.contact_id).where(SearchWord.workspace_id == workspace_id)
     # A range at a time is what both databases read from an index; "or" is not.
-    ranges = [select(mine.where(_begins(SearchWord, one)).limit(looks + 1).subquery()) for one in first]
-    seen = union_all(*ranges).subquery()
-    if others and db.session.scalar(select(seen.c.contact_id).offset(looks).limit(1)):
-        return None
-    query = select(seen.c.contact_id).where(known_by(seen.c.contact_id, others)).distinct().limit(most + 1)
-    found = list(db.session.scalars(query))
-    return found if len(found) <= most else None
+    return union_all(*(select(mine.where(_begins(SearchWord, one)).limit(limit).subquery()) for one in ones)).subquery()
+
+
+def _few(query: Select[Any], most: int) -> list[uuid.UUID] | None:
+    found = db.session.scalars(query.distinct().limit(most + 1)).all()
+    return list(found) if len(found) <= most else None
 
 
 def _begins(word: type[SearchWord], beginning: bytes) -> ColumnElement[bool]:

@@ -10,9 +10,10 @@ import pytest
 from sqlalchemy import select, update
 
 from portal import jobs, slices
-from portal.contacts import bulk, many, service, trash
+from portal.contacts import bulk, custom_fields, many, service, trash
+from portal.contacts.field_models import FieldType
 from portal.contacts.list_models import ContactBulk, TrashedContact
-from portal.contacts.models import Contact, Tag
+from portal.contacts.models import Avatar, Contact, Tag
 from portal.extensions import db, utcnow
 from portal.webhooks import tasks
 from portal.webhooks.models import Event
@@ -21,6 +22,7 @@ from tests.webhooks.making import make_webhook
 pytestmark = pytest.mark.both
 
 Events = Callable[[uuid.UUID], list[Event]]
+PARTIAL = {"HX-Request": "true", "HX-Request-Type": "partial"}
 LEADS = {"all": "match", "f": "lead_stage.is.Lead", "act": "edit"}
 
 
@@ -96,6 +98,8 @@ def test_all_that_match_are_changed_and_a_kill_in_the_middle_changes_nothing_of_
     before = len(events(dana.workspace_id))
     done = finish(key)
     assert (done.total, done.done, done.skipped) == (5, 4, {"gone": 1})
+    said = "Add tags: new, Spring · Remove tags: OLD · Owner: blank · Lead stage: Customer"
+    assert said in dana.client.get(f"/contacts/bulk/{key}").text
     contacts = db.session.scalars(select(Contact).where(Contact.id.in_(leads))).all()
     assert {(one.lead_stage, ",".join(tag.name for tag in one.tags)) for one in contacts} == {
         ("Customer", "New,Spring")
@@ -118,6 +122,66 @@ def test_what_says_it_already_is_skipped_and_nothing_is_sent_about_it(
     page = dana.client.get(f"/contacts/bulk/{done.id}").text
     assert "They said all of this already" in page
     assert set(db.session.scalars(select(Tag.name).where(Tag.workspace_id == dana.workspace_id))) == {"Old", "New"}
+
+
+TYPED = {
+    FieldType.TEXT: ("Gold", "Gold"), FieldType.LONG_TEXT: ("Gold\r\nplus", "Gold\nplus"),
+    FieldType.NUMBER: ("1.50", 1.5), FieldType.DATE: ("2026-11-25", "2026-11-25"),
+    FieldType.DATE_TIME: ("2026-11-25T14:30", "2026-11-25T14:30:00Z"), FieldType.CHOICE: ("Red", "Red"),
+    FieldType.CHOICES: (["Blue", "Red"], ["Red", "Blue"]), FieldType.CHECKBOX: ("", True),
+    FieldType.URL: ("https://a.example", "https://a.example"), FieldType.EMAIL: ("a@b.example", "a@b.example"),
+    FieldType.PHONE: ("+34 600", "+34 600"),
+}  # fmt: skip
+"""Of each type what is typed for many, and what each contact says then."""
+
+
+def test_a_custom_field_of_any_type_is_set_for_many_and_cleared(dana: Any, leads: list[uuid.UUID]) -> None:
+    """In the form that the choice of the field opens; who says it already is skipped, and the timeline has both."""
+    facts = ({"name": f"The {kind}", "type": kind, "options": ["Red", "Blue"]} for kind in TYPED)
+    keys = {one["type"]: str(custom_fields.add(dana.workspace_id, one).id) for one in facts}
+    db.session.commit()
+    two = {"act": "edit", "id": [str(key) for key in leads[:2]]}
+    for kind, (typed, stored) in TYPED.items():
+        form, name = {**two, "custom": f"set-{keys[kind]}"}, f"field_{uuid.UUID(keys[kind]).hex}"
+        opened = dana.client.post("/contacts/bulk/ask", data=form, headers=PARTIAL).text
+        assert (f'name="{name}"' in opened) is (kind != FieldType.CHECKBOX), kind
+        service.update(dana.workspace_id, leads[0], {"custom_fields": {keys[kind]: stored}}, "Jon")
+        db.session.commit()
+        done = finish(begun(dana.client, **two, custom=f"set-{keys[kind]}", **{name: typed}))
+        assert (done.done, done.skipped, values(leads[1])[keys[kind]]) == (1, {"same": 1}, stored), kind
+        assert f"The {kind}: " in dana.client.get(f"/contacts/bulk/{done.id}").text
+        assert finish(begun(dana.client, **two, custom=f"clear-{keys[kind]}")).done == 2
+        assert keys[kind] not in values(leads[0]) | values(leads[1]), kind
+    timeline = re.sub(r"(<[^>]+>|\s)+", " ", dana.client.get(f"/contacts/{leads[1]}").text)
+    assert "Dana Whitfield changed The phone from +34 600 → to blank" in timeline
+    assert "Dana Whitfield changed The phone blank → to +34 600" in timeline
+
+
+def values(key: uuid.UUID) -> dict[str, Any]:
+    db.session.rollback()
+    return db.session.get_one(Contact, key, populate_existing=True).custom_fields
+
+
+def test_a_custom_field_of_many_is_judged_as_that_of_one(dana: Any, leads: list[uuid.UUID]) -> None:
+    """What is typed wrong, nothing typed, and what is required but cleared; nothing is lost and nothing begins."""
+    size, due = (custom_fields.add(dana.workspace_id, {"name": name, "type": kind, "is_required": name == "Due"})
+                 for name, kind in (("Size", FieldType.NUMBER), ("Due", FieldType.DATE)))  # fmt: skip
+    hidden = custom_fields.add(dana.workspace_id, {"name": "Hidden", "type": FieldType.TEXT, "is_visible": False})
+    keys = [str(one.id) for one in (size, due, hidden)]
+    inputs = [f"field_{uuid.UUID(key).hex}" for key in keys]
+    db.session.commit()
+    for act, typed, said in (
+        (f"set-{keys[0]}", "many", "Size is a number, such as 12 or 3.5."),
+        (f"set-{keys[0]}", "", "Give Size a value, or choose to clear it."),
+        (f"set-{keys[1]}", "", "Due is required."),
+        (f"clear-{keys[1]}", "", "Due is required, so it can’t be cleared."),
+        (f"set-{keys[2]}", "x", "Custom field is one of the list. Choose again."),
+    ):
+        form = {**LEADS, "custom": act, "add_tags": "Spring", inputs[keys.index(act.partition("-")[2])]: typed}
+        refused = dana.client.post("/contacts/bulk", data=form)
+        assert (refused.status_code, said in refused.text, 'value="Spring"' in refused.text) == (422, True, True), act
+    assert f'value="set-{keys[2]}"' not in dana.client.post("/contacts/bulk/ask", data=LEADS).text
+    assert db.session.query(ContactBulk).count() == 0
 
 
 def test_an_edit_that_changes_nothing_or_the_impossible_is_told_at_its_field(dana: Any, leads: list[uuid.UUID]) -> None:
@@ -184,6 +248,33 @@ def test_the_trash_gives_back_what_is_ticked_and_is_emptied_after_30_days(
     assert jobs.TRASH in {job.func_name for job in jobs.bells().queue.jobs}
     trash.empty()
     assert db.session.query(TrashedContact).count() == 0
+
+
+def test_the_trash_is_emptied_for_good_before_its_time_and_nothing_is_sent(
+    dana: Any, stranger: Any, leads: list[uuid.UUID], events: Events
+) -> None:
+    """What comes into it meanwhile stays, and so does the history in the log."""
+    facts = {"token": "t" * 43, "kind": "image/png", "data": b"x"}
+    db.session.add(Avatar(workspace_id=dana.workspace_id, contact_id=leads[0], **facts))
+    db.session.commit()
+    finish(begun(dana.client, **{**LEADS, "act": "delete"}))
+    theirs = db.session.scalar(select(Contact.id).where(Contact.workspace_id == stranger.workspace_id))
+    stranger.client.post(f"/contacts/{theirs}/delete")
+    page = dana.client.get("/contacts/trash").text
+    assert ("5 contacts are gone for good" in page, page.count("Delete for good<span")) == (True, 5)
+    before = len(events(dana.workspace_id))
+    key = uuid.UUID(dana.client.post("/contacts/trash/empty").location.rpartition("/")[2])
+    late = service.create(dana.workspace_id, {"first_name": "Late"}, "Dana").id
+    service.delete(dana.workspace_id, late, "Dana")
+    db.session.commit()
+    done = finish(key)
+    assert (done.done, done.skipped, len(events(dana.workspace_id)) - before) == (5, {}, 2)
+    assert set(db.session.scalars(select(TrashedContact.id))) == {theirs, late}
+    assert db.session.query(Avatar).count() == 0
+    shown = dana.client.get(f"/contacts/bulk/{key}").text
+    assert ("Empty the trash of 5 contacts" in shown, "Open the log" in shown) == (True, False)
+    finish(uuid.UUID(dana.client.post("/contacts/trash/empty").location.rpartition("/")[2]))
+    assert dana.client.post("/contacts/trash/empty").location == "/contacts/trash"
 
 
 def test_the_sweeper_rings_for_work_that_was_left_and_stop_leaves_the_rest(dana: Any, leads: list[uuid.UUID]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from portal.contacts import custom_fields, listing, many
+from portal.contacts import custom_fields, listing, many, walking
 from portal.contacts.field_models import FieldType
 from portal.contacts.known import columns_of
 from portal.contacts.list_models import ContactView
@@ -143,19 +143,38 @@ def test_looking_stops_after_a_while_says_so_and_goes_on(
     dana: Any, shown: Shown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What no index finds is looked for a few thousand contacts at a time; here, five."""
-    monkeypatch.setattr(listing, "WINDOW", 5)
+    monkeypatch.setattr(walking, "WINDOW", 5)
     rows = [{"contact_id": f"{i:02}", "city": "Oslo" if i in (1, 7, 11) else "Rome"} for i in range(12)]
     many.create_many(dana.workspace_id, rows, "Dana")
     db.session.commit()
-    address, found = "/contacts?f=city.is.Oslo&sort=name", []
+    assert looked_through(dana, "/contacts?f=city.is.Oslo&sort=name") == [["01"], ["07"], ["11"]]
+    assert "1+</b> match" in dana.client.get("/contacts?f=city.is.Oslo&sort=name").text
+    assert shown("lead_stage.is.Contact", n="25") == [f"{i:02}" for i in range(12)], "what is few needs no looking"
+
+
+def test_looking_stops_also_where_contacts_stand_in_groups(dana: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the order of priorities, three of each: of 12 contacts five are looked at for a page."""
+    monkeypatch.setattr(walking, "WINDOW", 5)
+    priorities = (None, "Low", "Medium", "High")
+    rows = [{"contact_id": f"{i:02}", "city": "Oslo" if i in (1, 5, 9) else "Rome", "priority": priorities[i // 3]}
+            for i in range(12)]  # fmt: skip
+    many.create_many(dana.workspace_id, rows, "Dana")
+    db.session.commit()
+    for sort, order in (("priority", ["01", "05", "09"]), ("-priority", ["09", "05", "01"])):
+        pages = looked_through(dana, f"/contacts?f=city.is.Oslo&sort={sort}")
+        assert ([one for page in pages for one in page], len(pages)) == (order, 3)
+    assert "1+</b> match" in dana.client.get("/contacts?f=city.is.Oslo&sort=-priority").text
+
+
+def looked_through(dana: Any, address: str) -> list[list[str]]:
+    """What is on the pages from there on, as far as they lead."""
+    found = []
     while address:
         page = dana.client.get(address).text
         found.append(re.findall(r'href="/contacts/[0-9a-f-]{36}">(\w+)', page))
         link = re.search(r'href="([^"]+)">(?:Next|Look further)</a>', page)
         address = html.unescape(link[1]) if link else ""
-    assert found == [["01"], ["07"], ["11"]]
-    assert "1+</b> match" in dana.client.get("/contacts?f=city.is.Oslo&sort=name").text
-    assert shown("lead_stage.is.Contact", n="25") == [f"{i:02}" for i in range(12)], "what is few needs no looking"
+    return found
 
 
 def test_columns_are_chosen_ordered_and_remembered_for_each_person(dana: Any, stranger: Any) -> None:

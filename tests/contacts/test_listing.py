@@ -8,12 +8,14 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 
+from portal.accounts.models import Membership, Role, User
 from portal.contacts import many
 from portal.contacts.listing import ORDERS, SIZES
 from portal.contacts.models import Contact
 from portal.extensions import db
+from portal.webhooks import words
 
 pytestmark = pytest.mark.both
 
@@ -72,7 +74,12 @@ FOUND = [
 ]
 
 
-def test_search_finds_beginnings_of_what_people_know(dana: Any, names: Names) -> None:
+@pytest.mark.parametrize("probe", [0, words.PROBE])
+def test_search_finds_beginnings_of_what_people_know(
+    dana: Any, names: Names, monkeypatch: pytest.MonkeyPatch, probe: int
+) -> None:
+    """Whichever way a second word is looked up."""
+    monkeypatch.setattr(words, "PROBE", probe)
     add(dana.workspace_id, PEOPLE)
     for q, found in FOUND:
         assert names(f"?q={quote(q)}") == found, q
@@ -91,6 +98,27 @@ def test_sorting_does_not_care_about_case(dana: Any, names: Names) -> None:
         shown = names(f"?sort={sort}")
         assert [name for name in shown if name in order][: len(order)] == order
         assert len(shown) == len(PEOPLE)
+
+
+def test_owners_stages_and_priorities_stand_in_the_order_that_people_gave_them(dana: Any, names: Names) -> None:
+    """Owners by name; nobody's first, and what is on no list last."""
+    ada = User(name="Ada", email="ada@example.com", password_hash="-")
+    db.session.add(ada)
+    db.session.flush()
+    db.session.add(Membership(workspace_id=dana.workspace_id, user_id=ada.id, role=Role.AGENT))
+    said = [("High", "Lead", ada.id), ("Low", "Customer", dana.user_id), ("Medium", "Contact", ""), ("Odd", "Odd", "")]
+    rows = [{"first_name": number, "priority": priority, "lead_stage": stage, "owner": str(owner)}
+            for number, (priority, stage, owner) in zip("ABCD", said, strict=True)]  # fmt: skip
+    add(dana.workspace_id, rows)
+    for sort, order in (("priority", "BCAD"), ("-priority", "DACB"), ("stage", "ACBD"), ("-stage", "DBCA")):
+        assert "".join(names(f"?sort={sort}")) == order, sort
+        assert "".join(names(f"?sort={sort}&f=city.empty")) == order, f"{sort}, looked through"
+        assert "".join(names(f"?sort={sort}&f=created_time.after.2001-01-01")) == order, f"{sort}, of a few"
+    assert "".join(names("?sort=owner")[2:]) == "AB"
+    assert set(names("?sort=-owner")[2:]) == set("CD")
+    assert (
+        'aria-sort="descending"><a href="/contacts?sort=owner">Owner' in dana.client.get("/contacts?sort=-owner").text
+    )
 
 
 def test_the_newest_change_comes_first_unless_asked_otherwise(dana: Any, names: Names) -> None:
@@ -120,14 +148,19 @@ def walk(client: Any, address: str, button: str) -> list[tuple[str, list[str]]]:
 def test_every_contact_is_on_exactly_one_page_there_and_back(dana: Any, stranger: Any) -> None:
     """With many that are equal in what the list is sorted by, and blanks among them."""
     names, companies = [None, "ann", "Ann", "Zoë"], ["", None, "X"]
+    owners, priorities = [None, str(dana.user_id), str(uuid.uuid4())], ["High", None, "Low", "Nowhere listed"]
     people = [
-        {"contact_id": f"{i:03}", "first_name": names[i % 4], "company_name": companies[i % 3]}
+        {"contact_id": f"{i:03}", "first_name": names[i % 4], "company_name": companies[i % 3],
+         "owner": owners[i % 3], "priority": priorities[i % 4]}
         for i in range(PAGE * 2 + 7)
-    ]
+    ]  # fmt: skip
     add(dana.workspace_id, people)
+    blanks = update(Contact).where(Contact.contact_id.in_(["000", "009"])).values(owner="", priority="")
+    db.session.execute(blanks)
+    db.session.commit()
     add(stranger.workspace_id, [{"contact_id": "theirs"}])
-    for sort in [*ORDERS, *(f"-{column}" for column in ORDERS)]:
-        there = walk(dana.client, f"/contacts?q=0+&sort={sort}", "Next")
+    for sort in (f"{sign}{column}" for column in ORDERS for sign in ("sort=", "q=0+&sort=-")):
+        there = walk(dana.client, f"/contacts?{sort}", "Next")
         assert [len(ids) for _, ids in there] == [PAGE, PAGE, 7], sort
         assert len({contact for _, ids in there for contact in ids}) == len(people), sort
         back = walk(dana.client, there[-1][0], "Previous")
@@ -147,7 +180,7 @@ def test_a_page_whose_contacts_are_gone_leads_back(dana: Any) -> None:
 def test_a_mangled_place_is_the_first_page(dana: Any, names: Names) -> None:
     add(dana.workspace_id, PEOPLE)
     for place in ("after=x", "before=%00", "after=WzEsMl0", "after=WyJ4IiwgIngiXQ", "before=bnVsbA"):
-        for sort in ("name", "-changed"):
+        for sort in ("name", "-changed", "owner"):
             assert len(names(f"?sort={sort}&{place}")) == len(PEOPLE), (sort, place)
 
 
@@ -172,6 +205,9 @@ def test_the_count_says_how_many_match(dana: Any, stranger: Any) -> None:
     add(stranger.workspace_id, PEOPLE)
     assert '<b class="strong">5</b> contacts' in dana.client.get("/contacts").text
     assert '<b class="strong">1</b> match' in dana.client.get("/contacts?q=acme").text
+    add(dana.workspace_id, [{"contact_id": f"{i:03}"} for i in range(25)])
+    second = dana.client.get(link(dana.client.get("/contacts?n=25").text, "Next")).text
+    assert '<b class="strong">30</b> contacts' in second, "not only those of the page"
 
 
 def test_an_empty_list_says_what_to_do(dana: Any) -> None:

@@ -169,6 +169,13 @@ def change_nothing(page: Page) -> None:
     page.locator(REFUSED).wait_for()
 
 
+def set_own(page: Page) -> None:
+    """Choose a custom field to set for many: its input appears."""
+    page.get_by_role("button", name="Edit", exact=True).click()
+    page.get_by_label("Custom field").select_option("Set A choices of the contract year")
+    page.locator("#custom-value fieldset").wait_for()
+
+
 def mistype(page: Page) -> None:
     """Invite an address that is none."""
     page.get_by_label("Email").fill("ben@")
@@ -219,10 +226,13 @@ STATES = [
     State("contacts, nothing selected", "contacts.index", "/contacts", act=press("Edit", REFUSED)),
     State("columns", "contact_list.columns", "/contacts/columns"),
     State("change all?", "contacts.index", "/contacts?pick=match", act=press("Edit", ".grid2")),
+    State("change all, a custom field", "contacts.index", "/contacts?pick=match", act=set_own),
     State("change all, refused", "contacts.index", "/contacts?pick=match", act=change_nothing),
     State("delete all?", "contacts.index", "/contacts?pick=match", act=press("Delete", "#told-title")),
     State("many changed", "contact_bulk.show", "/contacts/bulk/{contact-bulk}"),
     State("trash", "contact_bulk.bin_", "/contacts/trash"),
+    State("trash, empty it?", "contact_bulk.bin_", "/contacts/trash", act=press("Empty trash", QUESTION)),
+    State("trash, delete for good?", "privacy.erase", "/contacts/{lost}/erase"),
     State("trash, nothing in it", "contact_bulk.bin_", "/contacts/trash", "newcomer"),
     State("duplicates", "duplicates.index", "/contacts/duplicates?by=phone"),
     State("no duplicates", "duplicates.index", "/contacts/duplicates", "newcomer"),
@@ -482,7 +492,12 @@ def many_contacts(dana: Browser) -> World:
     edit = {"all": "match", "act": "edit", "f": "tags.filled", "add_tags": "VIP"}
     bulk = dana.post("/contacts/bulk", edit, page="/contacts").url
     until(lambda: "Skipped, and why" in dana.get(bulk.removeprefix(dana.url)).text, "many are changed")
-    return {"twin": twin, "view": first(r"view=([0-9a-f-]{36})", view), "contact-bulk": bulk.rpartition("/")[2]}
+    return {
+        "twin": twin,
+        "lost": lost,
+        "view": first(r"view=([0-9a-f-]{36})", view),
+        "contact-bulk": bulk.rpartition("/")[2],
+    }
 
 
 def erasure(dana: Browser) -> World:

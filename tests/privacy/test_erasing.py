@@ -9,6 +9,7 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from portal import jobs
+from portal.contacts.list_models import TrashedContact
 from portal.contacts.models import Contact
 from portal.extensions import db
 from portal.privacy import erasing, views
@@ -188,6 +189,24 @@ def test_much_of_it_is_done_by_a_worker_in_slices_whatever_dies(
     waiting = db.session.scalars(select(Delivery).where(Delivery.status == Status.PENDING)).one()
     assert (waiting.event_type, waiting.webhook_id) == (EventType.DELETED, webhook.id)
     assert waiting.due_at is not None  # nothing stands in front of it any more
+
+
+def test_what_is_in_the_trash_is_erased_from_there_and_nothing_more_is_sent(app: Flask, dana: Person) -> None:
+    """ContactDeleted told of it before, and still goes out; what else waits does not."""
+    make_webhook(dana.workspace_id, "http://127.0.0.1:9/hook")
+    contact_id = make_contact(dana)
+    dana.client.post(f"/contacts/{contact_id}/delete")
+    assert f'href="/contacts/{contact_id}/erase">Delete for good' in dana.client.get("/contacts/trash").text
+    question = dana.client.get(f"/contacts/{contact_id}/erase").text
+    assert "It leaves the trash now" in question
+    assert "Nothing new is sent" in question
+    before = db.session.query(Event).count()
+    assert erase(dana, contact_id).status_code == 303
+    db.session.rollback()
+    assert (db.session.query(TrashedContact).count(), db.session.query(Event).count()) == (0, before)
+    waiting = db.session.scalars(select(Delivery).where(Delivery.status == Status.PENDING)).one()
+    assert waiting.event_type == EventType.DELETED
+    assert [word for word in WORDS if word in said()] == []
 
 
 @pytest.mark.parametrize("typed", ["", "Zelda", "zq@quixworth.example", "Zelda Quixworth\0", "x" * 300])

@@ -187,6 +187,21 @@ def test_each_filter_of_the_log_has_its_index_and_none_reads_a_long_table_from_e
         assert [query for query, is_used in used.items() if not is_used] == []
 
 
+def test_the_words_of_a_search_are_looked_up_once_for_a_page_and_its_counts(app: Flask) -> None:
+    """Also where each state is counted by itself; how much there is of the contacts that are found, once, too."""
+    space = make_workspace()
+    fill_log([make_webhook(space)], 5_000)
+    asked = Filters.of({"q": "family1"})
+    with pytest.MonkeyPatch.context() as patch, statements() as sent:
+        patch.setattr(search, "COUNTED", 0)
+        patch.setattr(filters, "WINDOW", 50)
+        log = Log(space, asked)
+        search.find(log, search.Place())
+        search.count(space, asked, log.searched)
+    for table, times in (("search_word", 1), ("mention", 1)):
+        assert sum(f"FROM {table}" in statement for statement, _ in sent) == times, table
+
+
 def test_an_open_log_asks_one_query_that_an_index_answers(app: Flask) -> None:
     space = make_workspace()
     fill_log([make_webhook(space)], 5_000)
