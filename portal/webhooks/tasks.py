@@ -124,7 +124,7 @@ class Drain:
     def _write_down_and_claim(self, answers: Sequence[tuple[Letter, Result]]) -> Sequence[Letter]:
         """One transaction; no connection to the database is held during HTTP."""
         letters: list[Letter] = []
-        in_flight = [letter.delivery_id for letter in self.outbox.under_way]
+        in_flight = [letter.delivery_id for letter in self.outbox.under_way.values()]
         may_send, self.looked = self._may_send(), time.monotonic()
         if answers:
             if may_send:

@@ -8,7 +8,7 @@ import pytest
 from portal.webhooks import outbox
 from portal.webhooks.letters import Letter
 from portal.webhooks.outbound import Phases, Result
-from portal.webhooks.outbox import Outbox
+from portal.webhooks.outbox import LEAST, Outbox
 
 OK = Result(status=200, phases=Phases(), duration_ms=1.0)
 LIMIT = 60
@@ -39,8 +39,8 @@ def test_what_is_answered_at_once_is_sent_by_few_threads() -> None:
     box.add(letters(*map(str, range(16))))
     found = collected(box, 16)
     assert sorted(found) == sorted((str(number), OK) for number in range(16))
-    assert len(used) == 1
-    assert box.under_way == []
+    assert len(used) <= LEAST
+    assert box.under_way == {}
 
 
 def test_those_that_wait_for_a_slow_receiver_hold_nobody_up() -> None:
