@@ -180,7 +180,7 @@ class TestPages:
         first = dana.client.get("/deliveries").text
         older = self.walk(dana, "/deliveries", "Older")[1]
         assert polled(first, "log")
-        assert re.findall(r'hx-trigger="(every [^"]+)"', dana.client.get(older).text) == ["every 60s"]  # that of each page
+        assert re.findall(r'hx-trigger="(every [^"]+)"', dana.client.get(older).text) == ["every 60s"]
 
     @pytest.mark.parametrize("place", ["x", "1_2", "nan_" + str(uuid.UUID(int=1)), "9e99_" + str(uuid.UUID(int=1))])
     def test_a_place_that_is_none_is_the_top(self, dana: Person, deliver: Deliver, place: str) -> None:
