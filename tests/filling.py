@@ -49,7 +49,7 @@ def fill(webhooks: Sequence[Webhook], log: int, waiting: int, contacts: int = 10
     indexes = [index for model in (Event, Subject, Delivery) for index in model.__table__.indexes]  # type: ignore[attr-defined]
     for index in indexes:
         index.drop(db.session.connection())
-    share, first = log // len(webhooks), 1
+    share, first = log // len(webhooks), 1 + (db.session.scalar(select(func.max(Delivery.seq))) or 0)
     _add_events("sent", webhooks[0].workspace_id, share, contacts)
     _add_events("waits", webhooks[0].workspace_id, waiting, contacts)
     for webhook in webhooks:
