@@ -6,7 +6,7 @@ import os
 import statistics
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +23,7 @@ from tests.system.installation import Browser, Installation
 
 ROWS = int(os.environ.get("IMPORT_ROWS", "199998"))
 """Two halves of nearly as many as a file may have."""
+WEBHOOKS = 3
 PER_REQUEST = "100"
 SAVES = 100
 PAUSE = 0.2
@@ -31,8 +32,8 @@ LONGEST = 3600
 LIMITS = {"second half": 1.3, "memory": 300, "saves": 2.0}
 HEAD = ("Email", "First name", "Last name", "Phone number", "Company name", "Job title", "City", "Tags", "Notes")
 MEANING = """\
-Nine columns, each row a new contact, one webhook that takes {per_request} contacts in one request and gets all of them
-meanwhile; one `flask worker`. The second half of the rows is compared with the first by the time that each takes.
+Nine columns, each row a new contact, {webhooks} webhooks that take {per_request} contacts in one request and get all of
+them meanwhile; one `flask worker`. The second half of the rows is compared with the first by the time that each takes.
 Memory is the most that the worker process ever held. Saves are edits of one contact by HTTP, one after the other, timed
 from the request to the answer, before the import and during its run; the ratio is that of their p95.
 """
@@ -63,9 +64,10 @@ def measure(_chromium: Chromium) -> str:
     ]
     for database in DATABASES:
         with serving(database) as made, watching(made) as engine, sinking() as sink:
-            lines.append(line(database, Series(made, engine).run(sink.url("import"))))
+            receivers = [sink.url(f"import{number}") for number in range(WEBHOOKS)]
+            lines.append(line(database, Series(made, engine).run(receivers)))
         print(lines[-1])
-    return "\n".join([*lines, "", MEANING.format(per_request=PER_REQUEST)])
+    return "\n".join([*lines, "", MEANING.format(webhooks=WEBHOOKS, per_request=PER_REQUEST)])
 
 
 def line(database: str, found: Figures) -> str:
@@ -100,12 +102,13 @@ class Series:
         self.dana = Browser(made.url)
         self.dana.sign_up()
 
-    def run(self, receiver: str) -> Figures:
+    def run(self, receivers: Sequence[str]) -> Figures:
         """Saves alone, then the import with saves beside its run."""
         contact = self.dana.create_contact(email="dana@saves.example", first_name="Before")
         self.found.alone = [self.save(contact, number) for number in range(SAVES)]
-        self.dana.post("/apps/webhooks/new", {"url": receiver, "contacts_per_request": PER_REQUEST,
-                                              "ContactCreated": "y", "ContactUpdated": "y"})  # fmt: skip
+        for url in receivers:
+            self.dana.post("/apps/webhooks/new", {"url": url, "contacts_per_request": PER_REQUEST,
+                                                  "ContactCreated": "y", "ContactUpdated": "y"})  # fmt: skip
         key = self.upload()
         self.follow(key, Stage.CHECKING)
         self.dana.post(f"/contacts/import/{key}/run", page=f"/contacts/import/{key}")
