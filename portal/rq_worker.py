@@ -5,7 +5,7 @@ rq worker --url "$REDIS_URL" --worker-class portal.rq_worker.Worker
 
 import redis
 
-from . import create_app, jobs, logs
+from . import create_app, jobs, logs, rotation
 
 
 class Worker(jobs.AppWorker):
@@ -14,6 +14,9 @@ class Worker(jobs.AppWorker):
     def __init__(self, _queues: object, name: str, connection: redis.Redis, **_options: object) -> None:
         app = create_app()
         logs.start(app)
+        jobs.say_what_is_unchecked(app)
+        with app.app_context():
+            rotation.refuse_wrong_keys()
         super().__init__(app, connection, name=name)
 
     def handle_warm_shutdown_request(self) -> None:

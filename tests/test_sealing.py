@@ -68,7 +68,9 @@ def test_what_no_key_opens_stays_is_counted_and_refuses_the_start(app: Flask) ->
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("command", ["flask worker", "gunicorn app:app"])
+@pytest.mark.parametrize(
+    "command", ["flask worker", "gunicorn app:app", "rq worker --worker-class portal.rq_worker.Worker"]
+)
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_web_and_worker_say_so_in_one_line(
     app: Flask, database_url: str, valkey_url: str, command: str, tmp_path: Path
@@ -79,7 +81,7 @@ def test_web_and_worker_say_so_in_one_line(
         "PORTAL_ENV": "development", "DATABASE_URL": database_url, "REDIS_URL": valkey_url, "PORT": "0",
         "SECRET_KEY": "another one",
     }  # fmt: skip
-    said = refused(command, env, tmp_path / "log")
+    said = refused(f"{command} --url {valkey_url}" if command.startswith("rq") else command, env, tmp_path / "log")
     assert sum(line.startswith("portal: PORTAL_KEYS opens") for line in said.splitlines()) == 1
     assert "Traceback" not in said
 

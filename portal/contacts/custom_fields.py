@@ -55,7 +55,7 @@ def in_payload(carried: Mapping[str, Value], fields: Sequence[CustomField]) -> l
 
 
 def column_of(field: CustomField) -> ColumnElement[Any]:
-    """The field's value of a contact in SQL, to compare and to sort by; NULL where there is none.
+    """The field's value of a contact in SQL, to compare; NULL where there is none.
 
     A number for numbers, a boolean for checkboxes, else text: dates and times as they are stored, which sorts by time.
     """
