@@ -23,9 +23,9 @@ EVENTS, RATE = 2400, 40
 WORKSPACES, WEBHOOKS = 2, 5
 LIMIT = 2.0
 MEANING = """\
-Milliseconds from the commit of an event to each of its arrivals: {events:,} events, {rate} a second, each for {webhooks}
-webhooks, which makes {deliveries} deliveries a second; two worker processes. First with nothing to take away, then while
-the bodies of {bodies:,} old events are on their way out. Promise: the p99 at most doubles.
+Milliseconds from the commit of an event to each of its arrivals: {events:,} events, {rate} a second, each for
+{webhooks} webhooks, which makes {deliveries} deliveries a second; two worker processes. First with nothing to take
+away, then while the bodies of {bodies:,} old events are on their way out. Promise: the p99 at most doubles.
 """
 
 
