@@ -11,13 +11,15 @@ from ..contacts.many import locked
 from ..contacts.models import Contact
 from ..contacts.sheet import unguarded
 from ..extensions import db
-from ..fields import trim
+from ..fields import text_problem, trim
 from .matching import MATCHES, NOBODY, Known, keys_of, possible, spelled
 from .models import How, Import
-from .reading import Record
+from .reading import LONGEST_CELL, Record
 from .targets import Refused, Target, targets
 
 TAGS = "tags"
+NUL = "\0"
+"""PostgreSQL's text can't hold it: what does is neither looked up nor told in a reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class Planner:
         return plan, known
 
     def _decide(self, plan: Plan, known: Known, row: Record, texts: dict[str, str], keys: dict[str, str]) -> None:
-        self._refuse_malformed(row)
+        self._refuse_malformed(row, texts)
         contact = known.find(keys)
         if contact is None:
             values = self._values(texts)
@@ -88,11 +90,14 @@ class Planner:
         else:
             plan.unchanged += 1
 
-    def _refuse_malformed(self, row: Record) -> None:
+    def _refuse_malformed(self, row: Record, texts: dict[str, str]) -> None:
         if row.problem:
             raise Refused(row.problem)
         if any(cell.strip() for cell in row.cells[len(self.made.columns) :]):
             raise Refused(f"The row has {len(row.cells)} cells, but there are {len(self.made.columns)} columns.")
+        for one in self._targets():
+            if NUL in texts.get(one.key, ""):
+                raise Refused(text_problem(one.column.label, texts[one.key], LONGEST_CELL))
 
     def _texts(self, row: Record) -> dict[str, str]:
         """What the row says, by keys of targets; blank cells say nothing."""
@@ -101,7 +106,7 @@ class Planner:
         return {key: text for key, text in cells.items() if text}
 
     def _keys(self, texts: dict[str, str]) -> dict[str, str]:
-        return {kind: spelled(kind, texts[kind]) for kind in MATCHES if kind in texts}
+        return {kind: spelled(kind, texts[kind]) for kind in MATCHES if NUL not in texts.get(kind, NUL)}
 
     def _values(self, texts: dict[str, str]) -> dict[str, Any]:
         """A new contact."""

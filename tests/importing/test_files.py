@@ -102,6 +102,13 @@ BAD_ROWS = [
          {2: "characters"}),
     File("a cell too long for its field", HEAD + b"bo@x.example," + b"x" * 101 + b",\n" + ANA, ONE, {2: "too long"}),
     File("NUL", HEAD + b"bo@x.example,B\x00o,\n" + ANA, ONE, {2: "not text"}),
+    File("NUL in the e-mail address", HEAD + b"b\x00o@x.example,Bo,\n" + ANA, ONE, {2: "Email holds"}),
+    File("NUL in the phone number", b"Email,Phone\nb@x.example,600\x00112233\na@x.example,600112233\n",
+         {"a@x.example": {}}, {2: "Phone number holds"}),
+    File("NUL in the contact ID", b"Contact ID,Email\n70\x0001,b@x.example\n7001,a@x.example\n", {"a@x.example": {}},
+         {2: "Contact ID holds"}),
+    File("NUL in what a reason would say", b"Email,Owner,Tags\na@x.example,b\x00o,\nb@x.example,,"
+         + b"t" * 50 + b"\x00\n" + b"c@x.example,,VIP\n", {"c@x.example": {}}, {2: "Owner holds", 3: "Tags holds"}),
     File("control characters", HEAD + b"bo@x.example,B\x1b[31mo,\n" + ANA, ONE, {2: "not text"}),
     File("broken UTF-8 in one row", HEAD + "zoe@x.example,Zoë,Köln\né,é,ééééééé\n".encode() + b"bo@x.example,B\xff,\n",
          ZOE, {3: "e-mail", 4: "not text"}),
