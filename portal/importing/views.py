@@ -80,7 +80,7 @@ def columns(import_id: UUID) -> BaseResponse:
 @allowed(Permission.IMPORT)
 def check(import_id: UUID) -> BaseResponse:
     """Keep what was chosen and begin the dry run."""
-    made = own_or_404(Import, import_id)
+    made = _locked(import_id)
     if made.stage in (Stage.MAPPING, Stage.CHECKED):
         choice = mapping.chosen(made, request.form)
         if choice.problems:
@@ -94,14 +94,15 @@ def check(import_id: UUID) -> BaseResponse:
 @blueprint.post("/contacts/import/<uuid:import_id>/reading")
 @allowed(Permission.IMPORT)
 def read_again(import_id: UUID) -> BaseResponse:
-    """Read the file by another encoding or delimiter, or with its first row as data."""
-    made = own_or_404(Import, import_id)
+    """Read the file by another encoding or delimiter, or with its first row as data; its columns are chosen anew."""
+    made = _locked(import_id)
     encoding, delimiter = request.form.get("encoding", ""), request.form.get("delimiter", "")
     if made.stage in (Stage.MAPPING, Stage.CHECKED):
         made.encoding = encoding if encoding in sniffing.ENCODINGS else made.encoding
         made.delimiter = delimiter if delimiter in sniffing.DELIMITERS else made.delimiter
         try:
             mapping.read(made, has_header="is_data" not in request.form)
+            work.start_over(made, Stage.MAPPING)
         except Unreadable as problem:
             db.session.rollback()
             say(str(problem))
@@ -132,8 +133,7 @@ def show(import_id: UUID) -> BaseResponse | tuple[str, int]:
 @allowed(Permission.IMPORT)
 def run(import_id: UUID) -> BaseResponse:
     """Do what the dry run said, in the background: nobody has to keep the page open."""
-    made = own_or_404(Import, import_id)
-    db.session.refresh(made, with_for_update=True)
+    made = _locked(import_id)
     if made.stage == Stage.CHECKED and not made.problem:
         work.begin(made, Stage.RUNNING)
         audit.note(person().name, "imported contacts", made)
@@ -159,6 +159,13 @@ def refused(import_id: UUID) -> Response:
     name = f"refused-{utcnow():%Y-%m-%d}.csv"
     headers = {"Content-Disposition": f"attachment; filename={name}"}
     return CsvResponse(stream_with_context(_refused_lines(made)), headers=headers)
+
+
+def _locked(import_id: UUID) -> Import:
+    """It is as it is until the commit: nobody runs what another one is choosing anew."""
+    made = own_or_404(Import, import_id)
+    db.session.refresh(made, with_for_update=True)
+    return made
 
 
 def _upload_page(problem: str = "") -> BaseResponse:

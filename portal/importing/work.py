@@ -1,6 +1,7 @@
 """The dry run and the run, in slices: each is a transaction that moves the cursor on the import's row along with what
 it did. Each row is done once, whatever dies, and others who save wait for a fraction of a second at most."""
 
+import logging
 import time
 import uuid
 from collections import Counter
@@ -9,12 +10,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
 
+from rq.timeouts import BaseTimeoutException
 from sqlalchemy import delete, insert, select
 
 from .. import jobs
 from ..contacts import many
 from ..extensions import begin_reading, db, is_sqlite, utcnow
 from ..pace import pace
+from ..web import AWAY
+from ..webhooks.batches import largest_group
 from ..webhooks.publisher import ring_after_commit
 from . import storing
 from .matching import TAKEN, Known
@@ -30,6 +34,12 @@ ABANDONED_AFTER, REFUSED_KEPT = timedelta(days=7), timedelta(days=30)
 FEWEST, FIRST_SLICE, LARGEST_SLICE = 20, 50, 1000
 BREATH = 0.01
 """Between two slices, so that those who wait for SQLite's one write lock get it."""
+FEWER = 8
+"""A slice that fails is tried again with so many times fewer rows, until its first row fails alone."""
+PASSING = (*AWAY, BaseTimeoutException)
+"""Failures that say nothing about the file: the sweeper rings again."""
+
+log = logging.getLogger("portal.importing")
 
 
 @dataclass(slots=True)
@@ -51,19 +61,20 @@ def unfinished() -> list[uuid.UUID]:
 
 def work(import_id: str) -> None:
     """Go on with an import, and hand over after a while. The RQ job behind its bell."""
-    key, ends, rows = uuid.UUID(import_id), time.monotonic() + pace().slice, FIRST_SLICE
-    wanted = ON_SQLITE if is_sqlite() else SLICE_SECONDS
+    key, ends = uuid.UUID(import_id), time.monotonic() + pace().slice
     jobs.bells().answered(key)
-    while True:
-        begun = time.monotonic()
-        if not go_on(key, rows):
-            return
-        now = time.monotonic()
-        rows = max(FEWEST, min(LARGEST_SLICE, int(rows * min(2, wanted / (now - begun)))))
-        if now > ends or jobs.stopping.is_set():
+    group = _group(key)
+    rows = whole(FIRST_SLICE, group)
+    while rows := _go_on(key, rows, group):
+        if time.monotonic() > ends or jobs.stopping.is_set():
             jobs.bells().ring(key, jobs.IMPORT)
             return
         time.sleep(BREATH)
+
+
+def whole(rows: int, group: int) -> int:
+    """As many of these rows as fill groups of so many contacts; if they are too few for one, all of them."""
+    return rows - rows % group if rows > group else rows
 
 
 def go_on(key: uuid.UUID, most: int = LARGEST_SLICE) -> bool:
@@ -89,12 +100,17 @@ def go_on(key: uuid.UUID, most: int = LARGEST_SLICE) -> bool:
 
 def begin(made: Import, stage: Stage) -> None:
     """Let workers begin at the first row, after the commit."""
+    start_over(made, stage)
+    ring_after_commit(made.id, jobs.IMPORT)
+
+
+def start_over(made: Import, stage: Stage) -> None:
+    """Back in front of the first row; what a dry run found is kept for the run alone."""
     made.stage, made.place, made.row, made.counts, made.problem = stage, 0, 0, {}, None
     db.session.execute(delete(ImportRefusal).where(ImportRefusal.import_id == made.id))
-    if stage == Stage.CHECKING:
+    if stage != Stage.RUNNING:
         made.forecast = None
         storing.forget_keys(made)
-    ring_after_commit(made.id, jobs.IMPORT)
 
 
 def stop(made: Import) -> None:
@@ -113,6 +129,45 @@ def tidy(workspace_id: uuid.UUID) -> None:
         stop(made)
     old = select(Import.id).where(mine, Import.finished_at < now - REFUSED_KEPT)
     db.session.execute(delete(ImportRefusal).where(ImportRefusal.import_id.in_(old)))
+
+
+def _group(key: uuid.UUID) -> int:
+    """How many contacts are told in one request at most, for as long as this worker is at it."""
+    begin_reading()
+    made = db.session.get(Import, key)
+    group = largest_group(made.workspace_id) if made else 1
+    db.session.rollback()
+    return group
+
+
+def _go_on(key: uuid.UUID, rows: int, group: int) -> int:
+    """Do a slice. How many rows the next one shall have; 0 when there is nothing more for this worker to do."""
+    begun = time.monotonic()
+    try:
+        if not go_on(key, rows):
+            return 0
+    except PASSING:
+        raise
+    except Exception:  # whatever it is: it would fail for ever, and nobody would hear of it
+        log.exception("A slice of the import %s failed", key)
+        db.session.rollback()
+        return max(1, rows // FEWER) if rows > 1 else _give_up(key)
+    wanted = ON_SQLITE if is_sqlite() else SLICE_SECONDS
+    allowed = int(rows * min(2, wanted / (time.monotonic() - begun)))
+    return whole(max(FEWEST, min(LARGEST_SLICE, allowed)), group)
+
+
+def _give_up(key: uuid.UUID) -> int:
+    """End it at the row behind the cursor, which fails for a reason that nobody foresaw."""
+    made = db.session.get_one(Import, key, with_for_update=True, populate_existing=True)
+    problem = f"Row {made.row + 1:,} can’t be worked on; why stands in the portal’s own log. Take it out of the file."
+    if made.stage == Stage.CHECKING:
+        _refuse(made, problem)
+    elif made.stage == Stage.RUNNING:
+        stop(made)
+        made.problem = problem
+    db.session.commit()
+    return 0
 
 
 def _next(made: Import, most: int) -> Slice:

@@ -82,6 +82,11 @@ def forecast(workspace_id: uuid.UUID, event_type: EventType, count: int) -> list
     return [(webhook, -(-count // webhook.contacts_per_request)) for webhook in takers]
 
 
+def largest_group(workspace_id: uuid.UUID) -> int:
+    """How many contacts the webhook gets in one request that takes most; 1 without webhooks."""
+    return max((one.contacts_per_request for one in db.session.scalars(takers_of(workspace_id))), default=1)
+
+
 def _tellings(takers: Sequence[Webhook]) -> Iterator[Telling]:
     """One for each size that is taken, of which the smallest serves all below it, too; one by one if nobody takes any.
 

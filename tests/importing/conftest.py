@@ -84,6 +84,11 @@ class Wizard:
         db.session.rollback()
         return work.go_on(key, most)
 
+    def made(self, key: uuid.UUID) -> Import:
+        """The import as it is now."""
+        db.session.rollback()
+        return db.session.get_one(Import, key, populate_existing=True)
+
     def refused(self, made: Import) -> dict[int, str]:
         """Row to reason."""
         query = select(ImportRefusal).where(ImportRefusal.import_id == made.id)
