@@ -2,23 +2,27 @@
 
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import select
 
 from ..contacts.forms import MAX_TAG_NAME, MAX_TAGS
+from ..contacts.sheet import unguarded
 from ..extensions import db
 from . import sniffing, storing
 from .matching import MATCHES
 from .models import How, Import, Stage
+from .naming import Goes, Names, exactly, meant
 from .reading import Record, Unreadable
-from .targets import Refused, Target, by_name, folded, targets
+from .targets import Refused, Target, targets
 
 REMEMBERED = 20
 """Imports of the workspace whose choices are looked at."""
 SAMPLES, SHOWN = 3, 80
 """Values of each column that are shown, and characters of each."""
+LONGEST_NAME = 101
+"""Characters of a custom field's name, and the apostrophe that may guard it."""
 REASON = "Reason"
 """The column of refused rows that says why; never imported."""
 LEFT_OUT = ""
@@ -43,18 +47,18 @@ def read(made: Import, has_header: bool | None = None) -> None:
 
     None leaves it to the look of the first row whether it names columns.
     """
-    found, known, remembered = storing.begin_reading(made), targets(made.workspace_id), _remembered(made.workspace_id)
-    usual = by_name(known)
+    found, known = storing.begin_reading(made), targets(made.workspace_id)
+    remembered, usual = _remembered(made.workspace_id, known), Names.usual(known)
     if has_header is None:
-        has_header = sniffing.is_header(found[0].cells, lambda cell: folded(cell) in usual.keys() | remembered.keys())
+        has_header = sniffing.is_header(found[0].cells, lambda cell: cell in remembered or cell in usual)
     first, rows = found[0], found[1:] if has_header else found
     if not rows and made.size < sniffing.HEAD:
         raise Unreadable("The file names columns and has no rows below them.")
     width = len(first.cells) if has_header else max(len(one.cells) for one in found)
     made.header_row = first.row if has_header else 0
-    made.headers = [name.strip()[:SHOWN] for name in first.cells] if has_header else [""] * width
+    made.headers = [name.strip()[:LONGEST_NAME] for name in first.cells] if has_header else [""] * width
     made.samples = [_samples(rows, index) for index in range(width)]
-    made.columns = _guess(made, known, usual, remembered)
+    made.columns = _guess(made, known, remembered, usual)
     made.match = [kind for kind in MATCHES if any(kind == key for key, _ in made.columns)]
 
 
@@ -118,14 +122,11 @@ def _first_how(target: Target) -> str:
     return how if how in target.hows else target.hows[0]
 
 
-def _guess(
-    made: Import, known: Mapping[str, Target], usual: Mapping[str, str], remembered: Mapping[str, tuple[str, str]]
-) -> list[list[str]]:
+def _guess(made: Import, known: Mapping[str, Target], *names: Names) -> list[list[str]]:
     """The remembered or usual field for each column; of two columns for one field the first gets it."""
     found, taken = [], {LEFT_OUT}
     for header, samples in zip(made.headers, made.samples, strict=True):
-        name = folded(header)
-        key, how = remembered.get(name) or (usual.get(name) or _looks_like(samples), "")
+        key, how = meant(header, *names) or (_looks_like(samples), "")
         key = key if key in known and key not in taken and header != REASON else LEFT_OUT
         taken.add(key)
         found.append([key, _how(known[key], how)] if key else [LEFT_OUT, ""])
@@ -137,18 +138,26 @@ def _looks_like(samples: Sequence[str]) -> str:
     return "email" if samples and all(EMAIL.fullmatch(one) for one in samples) else LEFT_OUT
 
 
-def _remembered(workspace_id: uuid.UUID) -> dict[str, tuple[str, str]]:
+def _remembered(workspace_id: uuid.UUID, known: Collection[str]) -> Names:
     """What the columns of the workspace's last imports went to, by the name of the column; the latest choice counts."""
     query = select(Import.headers, Import.columns).where(
         Import.workspace_id == workspace_id, Import.stage != Stage.MAPPING
     )
     last = db.session.execute(query.order_by(Import.created_at.desc()).limit(REMEMBERED)).all()
-    return {
-        folded(header): (key, how)
-        for headers, columns in reversed(last)
-        for header, (key, how) in zip(headers, columns, strict=False)
-        if folded(header)
-    }
+    choices: dict[str, Goes] = {}
+    for headers, columns in reversed(last):
+        choices |= _choices(headers, columns, known)
+    return Names.chosen(choices)
+
+
+def _choices(headers: Sequence[str], columns: Sequence[Sequence[str]], known: Collection[str]) -> dict[str, Goes]:
+    """What one import says of names. Of columns with one name only one can go to its field: the first that does."""
+    choices: dict[str, Goes] = {}
+    for header, (key, how) in reversed(list(zip(headers, columns, strict=False))):
+        name = exactly(unguarded(header))
+        if name and (key in known or (key == LEFT_OUT and name not in choices)):
+            choices[name] = key, how
+    return choices
 
 
 def _samples(rows: Sequence[Record], index: int) -> list[str]:

@@ -1,7 +1,5 @@
 """The fields that a column can go to: their names in files, what a cell may say, what it does to what is there."""
 
-import re
-import unicodedata
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +14,7 @@ from ..contacts.field_models import FieldType, WordKind
 from ..contacts.forms import MAX_TAG_NAME, MAX_TAGS, ContactForm, NewContactForm
 from ..contacts.models import Contact
 from ..contacts.payload import COLUMNS
-from ..contacts.sheet import LABELS, Column, columns, unguarded
+from ..contacts.sheet import Column, columns
 from ..fields import text_problem, trim
 from .models import How
 
@@ -127,22 +125,6 @@ def targets(workspace_id: uuid.UUID) -> dict[str, Target]:
         "tags": _tags,
     }
     return {one.key: _target(one, special) for one in columns(workspace_id)}
-
-
-def folded(name: str) -> str:
-    """A name of a column in the one spelling that is compared."""
-    signs = unicodedata.normalize("NFKD", unguarded(name.strip())).casefold()
-    return re.sub(r"[\W_]+", "", "".join(sign for sign in signs if not unicodedata.combining(sign)))
-
-
-def by_name(known: dict[str, Target]) -> dict[str, str]:
-    """Keys of targets by all names that files give them; a custom field's name goes before another's synonym."""
-    own = {folded(target.column.label): key for key, target in known.items() if target.column.field}
-    return _SYNONYMS | own | _NAMES
-
-
-_SYNONYMS = {folded(name): key for key, text in OTHER_NAMES.items() for name in text.split(";")}
-_NAMES = {folded(name): key for key, label in LABELS.items() for name in (key, COLUMNS[key], label)}
 
 
 def _target(column: Column, special: dict[str, Clean]) -> Target:
