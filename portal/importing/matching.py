@@ -95,6 +95,8 @@ class Known:
             raise Refused(TAKEN)
         if number:
             self._refuse_told(_digest("contactId", number))
+        elif keys.keys().isdisjoint(self.match):
+            self._refuse_known(keys)
         return None
 
     def tell(self, row: int, number: str, contact: Contact | None, *keys: Kinds) -> None:
@@ -118,6 +120,16 @@ class Known:
             raise Refused(f"{len(found)} contacts have this {KNOWN[kind]} (contact IDs {names}): nobody can tell which "
                           "one is meant. Merge them, or give the contact ID.")  # fmt: skip
         return found[0] if found else None
+
+    def _refuse_known(self, keys: Kinds) -> None:
+        """What cannot be found again would be made once more by each import of the file: somebody with one of its keys
+        is most likely the same, but nobody chose that such a one is changed."""
+        for kind, value in keys.items():
+            self._refuse_told(_digest(kind, value))
+            if self.contacts.get((kind, value)):
+                chosen = " or ".join(KNOWN[one] for one in self.match)
+                raise Refused(f"A contact has this {KNOWN[kind]} already, and the row has no {chosen} to find it by. "
+                              f"Give that, or choose that contacts are known by {MATCHES[kind]}, too.")  # fmt: skip
 
     def _refuse_told(self, digest: bytes, number: str = "") -> None:
         told = [row for row, other in self.rows.get(digest, ()) if not (number and other and other != number)]

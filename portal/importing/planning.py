@@ -124,9 +124,11 @@ class Planner:
                 new = one.target.becomes(texts[one.target.key], one.how, contact)
                 if new != one.target.current(contact):
                     found[one.target.key] = new
-        carried = found.get(TAGS) or [tag.name for tag in contact.tags]
-        if len(wanted := _together(carried, self.made.tags)) > len(carried):
-            found[TAGS] = self.tags_target.clean(", ".join(wanted), None)
+        there = [tag.name for tag in contact.tags]
+        carried = found.pop(TAGS, there)
+        wanted = _together(carried, self.made.tags)
+        if _cases(wanted) != _cases(there):
+            found[TAGS] = wanted if wanted == carried else self.tags_target.clean(", ".join(wanted), None)
         return self._as_values(found)
 
     def _as_values(self, found: dict[str, Any]) -> dict[str, Any]:
@@ -154,5 +156,10 @@ def _read(workspace_id: uuid.UUID, ids: Collection[uuid.UUID]) -> list[Contact]:
 
 
 def _together(names: Sequence[str], more: Sequence[str]) -> list[str]:
-    there = {name.casefold() for name in names}
+    there = _cases(names)
     return [*names, *(name for name in more if name.casefold() not in there)]
+
+
+def _cases(names: Sequence[str]) -> set[str]:
+    """Names in one case: it tells no two tags apart."""
+    return {name.casefold() for name in names}

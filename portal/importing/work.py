@@ -209,10 +209,14 @@ def _data(made: Import, rows: Sequence[Record]) -> list[Record]:
 
 
 def _change(made: Import, plan: Plan) -> None:
-    """Write it to the contacts; what others did to them in the same moment is told like any other refusal."""
+    """Write it to the contacts, and count what really differed; what others did to them in the same moment is told like
+    any other refusal."""
     values = {key: wanted for _, key, wanted in plan.change}
     if values:
-        many.update_many(made.workspace_id, list(values), lambda contact: values[contact.id], made.actor)
+        done = many.update_many(made.workspace_id, list(values), lambda contact: values[contact.id], made.actor)
+        changed = set(done.changed)
+        plan.unchanged += len(plan.change) - len(changed)
+        plan.change = [one for one in plan.change if one[1] in changed]
     if plan.create:
         there = many.create_many(made.workspace_id, [wanted for _, wanted in plan.create], made.actor)
         taken = [row for (row, _), contact in zip(plan.create, there, strict=True) if contact is None]
