@@ -19,8 +19,13 @@ def test_a_name_that_stands_twice_is_remembered_by_the_column_that_was_taken(wiz
     taken = [["email", "overwrite"], ["city", "overwrite"], ["", ""], ["", ""]]
     assert [wizard.imported(data).columns, wizard.imported(data).columns] == [taken, taken]
     assert wizard.imported(table(("Email", "City"), ("a@x.example", "Braga"))).columns[1] == ["city", "overwrite"]
-    assert wizard.imported(data, **{"to-1": ""}).columns[1] == ["", ""]
-    assert wizard.planned(data).columns[1] == ["", ""]
+    for form, first in (
+        ({"to-2": "province"}, "city"),
+        ({"to-1": ""}, ""),
+        ({"to-1": "", "to-2": "province"}, "province"),
+    ):
+        wizard.imported(data, **form)
+        assert wizard.planned(data).columns[1:3] == [[first, "overwrite" if first else ""], ["", ""]]
 
 
 def test_a_field_that_is_deleted_is_remembered_no_more(wizard: Wizard) -> None:
@@ -47,6 +52,7 @@ def test_fields_whose_names_are_alike_are_told_apart_or_left_to_people(wizard: W
     assert len(wizard.events()) == count
     found = {header: key for header, (key, _) in zip(again.headers, again.columns, strict=True)}
     assert [found[name] for name in names[:6]] == [keys[name] for name in names[:6]]
+    assert (found["'=x"], found["''=x"]) == (keys["=x"], keys["'=x"])  # guarded in the file
     head = ("Email", "price", "ano*", "c#", "", "created", "CITY", "E mail", "PRICE ($)", "postal-code")
     guessed = wizard.planned(table(head, ["b@x.example", *"123456789"])).columns
     assert [key for key, _ in guessed] == ["email", "", "", "", "", "", "", "", keys["Price ($)"], "zipCode"]

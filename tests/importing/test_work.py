@@ -1,5 +1,6 @@
 """Imports in slices: how many rows, and what happens to those that fail for a reason that nobody foresaw."""
 
+import uuid
 from typing import Any
 from unittest.mock import Mock
 
@@ -9,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 from portal.extensions import db
 from portal.importing import work
 from portal.importing.matching import Known
-from portal.importing.models import Stage
+from portal.importing.models import Import, Stage
 from portal.importing.planning import Plan, Planner
 from portal.importing.reading import Record
 from tests.importing.conftest import Wizard, table, words
@@ -18,16 +19,23 @@ from tests.webhooks.making import make_webhook
 pytestmark = pytest.mark.both
 
 
+def begun(made: Import, stage: Stage) -> uuid.UUID:
+    """It is for a worker to do, whose session is its own."""
+    key = made.id
+    work.begin(made, stage)
+    db.session.commit()
+    return key
+
+
 def test_slices_fill_the_groups_of_the_webhook_that_takes_most(wizard: Wizard, monkeypatch: pytest.MonkeyPatch) -> None:
     for size in (7, 30):
         make_webhook(wizard.person.workspace_id).contacts_per_request = size
     made = wizard.planned(table(["Email"], *([f"p{i}@x.example"] for i in range(200))))
-    work.begin(made, Stage.RUNNING)
-    db.session.commit()
+    key = begun(made, Stage.RUNNING)
     asked, go_on = [], work.go_on
     monkeypatch.setattr(work, "go_on", lambda key, most: asked.append(most) or go_on(key, most))
-    work.work(str(made.id))
-    assert wizard.made(made.id).stage == Stage.DONE
+    work.work(str(key))
+    assert wizard.made(key).stage == Stage.DONE
     assert [most for most in asked if most > 30 and most % 30] == []
     assert asked[0] == 30
     assert [work.whole(*one) for one in ((100, 100), (199, 100), (90, 100), (250, 1))] == [100, 100, 90, 250]
@@ -38,8 +46,7 @@ def test_a_row_that_fails_for_an_unforeseen_reason_ends_the_import_and_is_named(
     stage: Stage, wizard: Wizard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = wizard.planned(table(["Email"], *([f"p{i}@x.example"] for i in range(60))))
-    work.begin(made, stage)
-    db.session.commit()
+    key = begun(made, stage)
     judge = Planner._decide
 
     def failing(self: Planner, plan: Plan, known: Known, row: Record, *more: Any) -> None:
@@ -47,8 +54,8 @@ def test_a_row_that_fails_for_an_unforeseen_reason_ends_the_import_and_is_named(
         judge(self, plan, known, row, *more)
 
     monkeypatch.setattr(Planner, "_decide", failing)
-    work.work(str(made.id))
-    made = wizard.made(made.id)
+    work.work(str(key))
+    made = wizard.made(key)
     assert work.unfinished() == []
     assert str(made.problem).startswith("Row 32 can’t be worked on")
     page, checks = words(wizard.person.client.get(f"/contacts/import/{made.id}")), stage == Stage.CHECKING
@@ -58,9 +65,7 @@ def test_a_row_that_fails_for_an_unforeseen_reason_ends_the_import_and_is_named(
 
 def test_a_database_that_is_away_ends_no_import(wizard: Wizard, monkeypatch: pytest.MonkeyPatch) -> None:
     made = wizard.planned(table(["Email"], ["a@x.example"]))
-    work.begin(made, Stage.RUNNING)
-    db.session.commit()
-    key = made.id
+    key = begun(made, Stage.RUNNING)
     with monkeypatch.context() as away:
         away.setattr(work, "go_on", Mock(side_effect=OperationalError("", {}, Exception())))
         for _ in range(5):
