@@ -125,6 +125,7 @@ def reset(token: str) -> Response:
     if form.validate_on_submit() and resets.use(token, user, form.password.data):
         notes.note(user, "set a new password by a link")
         notes.tell(user, "Your password was changed by a link.")
+        throttle.remember_by_link(user.email)
         db.session.commit()
         say("Your new password is set. Log in with it.")
         return go(url_for("accounts.log_in"))

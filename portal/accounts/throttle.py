@@ -23,6 +23,10 @@ FAILED = 422
 DEVICE = "device"
 """The cookie of a browser in which somebody has signed in before."""
 DEVICE_LIFE = timedelta(days=180)
+UNKNOWN = ""
+"""The name of all devices that are not known to be one of the person's: they share their tries."""
+BY_LINK = "by a link"
+"""That of all on which a new password was set: whoever reads the letters could set one again and again."""
 BY_NETWORK = "20/minute;100/hour"
 BY_ACCOUNT_AND_NETWORK = "10/minute;50/hour"
 BY_ACCOUNT = "100/hour"
@@ -48,13 +52,16 @@ def slow_down_passwords(view: View) -> View:
         (BY_ACCOUNT_AND_NETWORK, lambda: f"{_typed_account()} {network()}"),
         (BY_ACCOUNT, _typed_account),
     ):
-        view = _limited(limits, key, exempt_when=is_known_device)(view)
-    return _limited(BY_DEVICE, lambda: f"device {_device()}", exempt_when=lambda: not is_known_device())(view)
+        view = _limited(limits, key, exempt_when=_is_known)(view)
+    return _limited(BY_DEVICE, _typed_account_and_device, exempt_when=lambda: not _is_known())(view)
 
 
 def slow_down_codes(view: View) -> View:
-    """Limit how often the second step of a sign-in may be wrong, by the account whose password was right."""
-    return _limited(OF_CODES, lambda: f"codes {session.get('proving', {}).get('user')} {_device()}")(view)
+    """Limit how often the second step of a sign-in may be wrong, by the account whose password was right.
+
+    Which one that is the session tells alone: what is typed would let a guesser be a new device again and again.
+    """
+    return _limited(OF_CODES, _proving)(view)
 
 
 def slow_down_inside(view: View) -> View:
@@ -69,20 +76,14 @@ def slow_down_letters(view: View) -> View:
 
 def remember_device(email: str) -> None:
     """Let this browser be known as one of the person's: a signed cookie says so, and opens nothing."""
-    value = _signer().dumps({"account": _digest(email), "device": secrets.token_urlsafe(12)})
-
-    @after_this_request
-    def set_cookie(response: Response) -> Response:
-        age = int(DEVICE_LIFE.total_seconds())
-        response.set_cookie(
-            cookies.name(DEVICE), value, age, secure=cookies.are_secure(), httponly=True, samesite="Lax"
-        )
-        return response
+    _remember(email, secrets.token_urlsafe(12))
 
 
-def is_known_device() -> bool:
-    """Whether the account that is typed has signed in here before."""
-    return bool(_device())
+def remember_by_link(email: str) -> None:
+    """Let this browser be known, for a link for a new password was opened in it: what guessers do elsewhere no longer
+    concerns its person. All such browsers share the tries of one device."""
+    if _device_of(email) == UNKNOWN:
+        _remember(email, BY_LINK)
 
 
 def network() -> str:
@@ -102,18 +103,46 @@ def _limited(
     return cast(Callable[[View], View], made)
 
 
-def _device() -> str:
-    """The name of this device, if it is one of the account that is typed, or of the one that proves itself."""
+def _remember(email: str, device: str) -> None:
+    value = _signer().dumps({"account": _digest(email), "device": device})
+
+    @after_this_request
+    def set_cookie(response: Response) -> Response:
+        age = int(DEVICE_LIFE.total_seconds())
+        response.set_cookie(
+            cookies.name(DEVICE), value, age, secure=cookies.are_secure(), httponly=True, samesite="Lax"
+        )
+        return response
+
+
+def _proving() -> str:
+    found = session.get("proving", {})
+    return f"codes {found.get('user')} {_device_of(found.get('email', ''))}"
+
+
+def _is_known() -> bool:
+    return _device_of(_typed_email()) != UNKNOWN
+
+
+def _device_of(email: str) -> str:
+    """The name of this device, if it is one of that person's."""
     try:
         found = _signer().loads(request.cookies.get(cookies.name(DEVICE), ""), int(DEVICE_LIFE.total_seconds()))
     except BadSignature:
-        return ""
-    email = request.form.get("email") or session.get("proving", {}).get("email", "")
-    return str(found["device"]) if found["account"] == _digest(email) else ""
+        return UNKNOWN
+    return str(found["device"]) if found["account"] == _digest(email) else UNKNOWN
+
+
+def _typed_email() -> str:
+    return request.form.get("email", "")
 
 
 def _typed_account() -> str:
-    return f"account {_digest(request.form.get('email', ''))}"
+    return f"account {_digest(_typed_email())}"
+
+
+def _typed_account_and_device() -> str:
+    return f"{_typed_account()} device {_device_of(_typed_email())}"
 
 
 def _digest(email: str) -> str:

@@ -12,6 +12,7 @@ from portal.accounts.models import Membership, Role
 from portal.accounts.proof_models import ResetLink
 from portal.extensions import db, utcnow
 from tests.accounts.proving import ANOTHER, actions, is_in, letters, log_in, switch_on
+from tests.accounts.test_sign_in import from_network
 from tests.conftest import Person
 from tests.world import plant
 
@@ -75,6 +76,29 @@ def test_it_leaves_two_step_log_in_on(visitor: FlaskClient, dana: Person) -> Non
     switch_on(dana)
     visitor.post(ask(visitor, dana), data={"password": ANOTHER})
     assert log_in(visitor, dana.email, ANOTHER).location == "/login/code"
+
+
+@pytest.mark.usefixtures("with_mail")
+def test_a_new_password_gets_in_whatever_guessers_do_meanwhile(app: Flask, visitor: FlaskClient, dana: Person) -> None:
+    link, guesser = ask(visitor, dana), app.test_client()
+    for number in range(101):
+        log_in(guesser, dana.email, ANOTHER, **from_network(number))
+    assert log_in(visitor, dana.email).status_code == 429
+    visitor.post(link, data={"password": ANOTHER})
+    assert log_in(visitor, dana.email, ANOTHER).status_code == 303
+
+
+@pytest.mark.usefixtures("with_mail")
+def test_who_resets_again_and_again_gets_no_more_tries(app: Flask, visitor: FlaskClient, dana: Person) -> None:
+    switch_on(dana)
+    answers = []
+    for number in range(4):
+        browser = app.test_client()
+        browser.post(ask(browser, dana), data={"password": f"{ANOTHER} {number}"})
+        log_in(browser, dana.email, f"{ANOTHER} {number}")
+        answers += [browser.post("/login/code", data={"code": f"{n:06d}"}).status_code for n in range(4)]
+    assert answers.count(422) <= 10, "five in five minutes; the next five minutes may begin meanwhile"
+    assert 429 in answers
 
 
 def test_without_a_mail_server_it_says_whom_to_ask(visitor: FlaskClient, dana: Person) -> None:

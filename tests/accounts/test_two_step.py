@@ -8,7 +8,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
-from portal.accounts import second_step
+from portal.accounts import second_step, throttle
 from portal.accounts.models import Role, Workspace
 from portal.accounts.proof_models import RecoveryCode, SecondFactor
 from portal.accounts.views import OPEN_TO_ONE_STEP
@@ -106,6 +106,25 @@ def test_codes_can_not_be_guessed(visitor: FlaskClient, dana: Person) -> None:
     dana.client.post("/logout")
     log_in(dana.client, dana.email)
     assert dana.client.post("/login/code", data={"code": codes[0]}).status_code == 303, "the owner is not locked out"
+
+
+def test_devices_of_another_account_give_no_more_tries(
+    app: Flask, visitor: FlaskClient, dana: Person, stranger: Person
+) -> None:
+    """A guesser who knows the password makes a new device with each log-in to an account of their own."""
+    switch_on(dana)
+    log_in(visitor, dana.email)
+    answers = []
+    for number in range(12):
+        own = app.test_client()
+        assert log_in(own, stranger.email).status_code == 303
+        device = own.get_cookie(throttle.DEVICE)
+        assert device
+        visitor.set_cookie(throttle.DEVICE, device.value)
+        form = {"code": f"{number:06d}", "email": stranger.email}
+        answers.append(visitor.post("/login/code", data=form).status_code)
+    assert answers.count(422) <= 10, "five in five minutes; the next five minutes may begin meanwhile"
+    assert 429 in answers
 
 
 @pytest.mark.parametrize("late", ["the password was changed", "ten minutes went by"])
