@@ -11,7 +11,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from .. import audit, mail
 from ..audit import AuditEntry
-from ..extensions import db, utcnow
+from ..extensions import commit_without_waiting, db, utcnow
 from ..web import address_of
 from .models import Membership, User
 
@@ -51,7 +51,8 @@ def note(
 def note_failure(email: str) -> None:
     """Write down that somebody did not get in as the person with this address.
 
-    One statement, which finds nobody for an unknown address: known and unknown ones cost the same.
+    One statement, which finds nobody for an unknown address: known and unknown ones cost the same. The commit does not
+    wait for the disk either, for it would wait for known ones alone.
     """
     here, entry = audit.from_where(), AuditEntry
     values = {
@@ -62,6 +63,7 @@ def note_failure(email: str) -> None:
     }  # fmt: skip
     whose = select(*values.values()).join(User, User.id == Membership.user_id).where(User.email == email.lower())
     db.session.execute(insert(AuditEntry).from_select(list(values), whose, include_defaults=False))
+    commit_without_waiting()
 
 
 def tell(user: User, what: str) -> None:
