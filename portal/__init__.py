@@ -59,6 +59,7 @@ def create_app(settings: Mapping[str, Any] | None = None) -> Flask:
 
         cli.init_app(app)
     assets.init_app(app, ROOT / "static")
-    if hops := app.config["PROXIES"]:  # the client's address as told by the proxies in front
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    if hops := app.config["PROXIES"]:  # the client's address and scheme as told by the proxies in front; the host is
+        # what they pass on as Host: a header that many of them do not set would be the client's own word
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]
     return app

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
 from sqlalchemy.engine import make_url
@@ -36,9 +37,11 @@ class ConfigError(SystemExit):
 def load(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
     """Flask's configuration from the environment.
 
-    Raises ConfigError when production lacks a key, a database or a Redis of its own, or when a value can't be read.
+    Raises ConfigError when production lacks a key, a database, a Redis or, for its letters, an address of its own, or
+    when a value can't be read.
     """
     production = environ.get("PORTAL_ENV", "production") != "development"
+    url = _url(environ)
     data = Path(environ.get("PORTAL_DATA") or "instance").resolve()
     if production:
         _refuse_unsafe(environ)
@@ -59,13 +62,13 @@ def load(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
         "LOG": _one_of(environ, "PORTAL_LOG", ("text", "json")),
         "SIGNUP": _one_of(environ, "PORTAL_SIGNUP", ("first", "open")),
         # The address that people and receivers see; without it, the one that the browser asked for.
-        "URL": environ.get("PORTAL_URL", "").rstrip("/"),
+        "URL": url,
         # Where letters go out; without it none are written.
         "SMTP_URL": environ.get("SMTP_URL", ""),
         # What Prometheus has to name at /metrics; without it there is no such address.
         "METRICS_TOKEN": environ.get("PORTAL_METRICS_TOKEN", ""),
         "PROXIES": _whole_number(environ, "PORTAL_PROXIES", 0),
-        "TRUSTED_HOSTS": _words(environ.get("PORTAL_HOSTS", "")) or None,
+        "TRUSTED_HOSTS": _hosts(environ, url),
         # What one person may ask for in one workspace: more than a human or an orderly script does, and less than one
         # gone wild. Whoever develops against the portal may hurry.
         "WRITES_PER_MINUTE": _whole_number(environ, "PORTAL_WRITES_PER_MINUTE", 1_200 if production else 60_000),
@@ -77,7 +80,7 @@ def load(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
         # A page left open over lunch must still save: the token lives as long as the session.
         "WTF_CSRF_TIME_LIMIT": None,
         # Behind a proxy that ends TLS the browser still speaks https, so the cookie may insist on it.
-        "SESSION_COOKIE_SECURE": environ.get("PORTAL_URL", "").startswith("https://"),
+        "SESSION_COOKIE_SECURE": url.startswith("https://"),
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
     }
@@ -101,6 +104,26 @@ def _refuse_unsafe(environ: Mapping[str, str]) -> None:
         raise ConfigError("DATABASE_URL is not set. Production needs PostgreSQL (with PORTAL_DATA set, SQLite there).")
     if not environ.get("REDIS_URL"):
         raise ConfigError("REDIS_URL is not set. Production needs a Redis or Valkey that web and workers share.")
+    if environ.get("SMTP_URL") and not environ.get("PORTAL_URL"):
+        # Whoever asks for a new password could else choose the host to which the letter's link leads.
+        raise ConfigError("PORTAL_URL is not set. With SMTP_URL production needs the address that letters lead to.")
+
+
+def _url(environ: Mapping[str, str]) -> str:
+    url = environ.get("PORTAL_URL", "").rstrip("/")
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        is_address = False
+    if url and not is_address:
+        raise ConfigError("PORTAL_URL is no address such as https://portal.example.com.")
+    return url
+
+
+def _hosts(environ: Mapping[str, str], url: str) -> list[str] | None:
+    """The hosts to answer to: without PORTAL_HOSTS that of the address. None: all, for nobody said which it is."""
+    return _words(environ.get("PORTAL_HOSTS", "")) or ([str(urlsplit(url).hostname)] if url else None)
 
 
 def _kept_secret(file: Path) -> str:

@@ -111,7 +111,7 @@ def _end_by(ending: Callable[[], None]) -> None:
 def _add_headers(response: Response) -> Response:
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
-    if request.is_secure:
+    if current_app.session_interface.get_cookie_secure(current_app):  # whenever cookies insist on https
         response.headers.setdefault(*STRICT)
     if request.endpoint != "static":
         # People's data stays out of shared and of back-button caches.
@@ -144,7 +144,7 @@ def refused(error: HTTPException) -> BaseResponse:
         current_app.logger.warning("%s", _told(error.code))
     if isinstance(error, SecurityError):
         # Under a host that is not ours no address can be made, and so no page.
-        return Response("The portal does not answer to this host: PORTAL_HOSTS names those that it does.\n", 400)
+        return Response("The portal does not answer to this host, but to that of PORTAL_URL or PORTAL_HOSTS.\n", 400)
     return _error_page(error.code, error)
 
 

@@ -18,6 +18,7 @@ from portal import create_app
 from portal.audit import AuditEntry
 from portal.config import MAX_FORM_BYTES
 from portal.extensions import db, limiter
+from portal.mail import Letter
 from tests.conftest import PASSWORD, Browser, Person, settings
 from tests.routes import ROUTES, Route
 from tests.test_separation import FORMS, ask
@@ -202,6 +203,19 @@ def test_of_what_proxies_say_only_the_last_ones_word_counts(
     db.session.rollback()
     latest = select(AuditEntry.address).where(AuditEntry.action == "signed in").order_by(AuditEntry.at.desc())
     assert db.session.scalar(latest.limit(1)) == "198.51.100.7"
+    behind.config["SMTP_URL"] = "smtp://127.0.0.1:1"
+    behind.test_client().post("/login/forgot", data={"email": dana.email}, headers={"X-Forwarded-Host": "evil.example"})
+    db.session.rollback()
+    body = db.session.scalars(select(Letter)).one().body
+    assert "http://localhost/reset/" in body, "the host is what the proxy passes on as Host"
+
+
+@ONE_DATABASE
+def test_browsers_insist_on_https_wherever_cookies_do(app: Flask) -> None:
+    app.config["SESSION_COOKIE_SECURE"] = True  # as the portal's address says, though the proxy tells no scheme
+    answer = app.test_client().get("/login")
+    assert answer.headers["Strict-Transport-Security"]
+    assert "; Secure" in answer.headers["Set-Cookie"]
 
 
 @ONE_DATABASE

@@ -22,6 +22,28 @@ def test_production_refuses_to_start_without(missing: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_production_writes_no_letters_without_the_address_that_they_lead_to() -> None:
+    environ = {**PRODUCTION, "SMTP_URL": "smtp://mail.example"}
+    with pytest.raises(config.ConfigError, match="portal: PORTAL_URL is not set") as caught:
+        config.load(environ)
+    assert "\n" not in str(caught.value)
+    assert config.load({**environ, "PORTAL_URL": "https://portal.example/"})["URL"] == "https://portal.example"
+
+
+@pytest.mark.parametrize(
+    ("told", "hosts"),
+    [
+        ({}, None),
+        ({"PORTAL_URL": "https://portal.example:8443/"}, ["portal.example"]),
+        ({"PORTAL_URL": "https://portal.example", "PORTAL_HOSTS": "a.example, b.example"}, ["a.example", "b.example"]),
+    ],
+)
+def test_it_answers_to_the_host_of_its_address_unless_others_are_named(
+    told: dict[str, str], hosts: list[str] | None
+) -> None:
+    assert config.load({**PRODUCTION, **told})["TRUSTED_HOSTS"] == hosts
+
+
 def test_production_takes_sqlite_only_on_purpose(tmp_path: Path) -> None:
     environ = {**PRODUCTION, "DATABASE_URL": "", "PORTAL_DATA": str(tmp_path)}
     assert config.load(environ)["SQLALCHEMY_DATABASE_URI"] == f"sqlite:///{tmp_path / 'portal.db'}"
@@ -37,7 +59,13 @@ def test_production_reaches_no_private_network_unless_told() -> None:
     assert [str(network) for network in told] == ["10.1.0.0/16", "fd00::/8"]
 
 
-@pytest.mark.parametrize(("name", "value"), [("PORTAL_ALLOWED_NETWORKS", "10.0.0.1/8"), ("PORTAL_PROXIES", "two")])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORTAL_ALLOWED_NETWORKS", "10.0.0.1/8"), ("PORTAL_PROXIES", "two"), ("PORTAL_URL", "portal.example"),
+        ("PORTAL_URL", "https://[portal"),
+    ],
+)  # fmt: skip
 def test_what_cannot_be_read_is_named(name: str, value: str) -> None:
     with pytest.raises(config.ConfigError, match=name):
         config.load({**PRODUCTION, name: value})
