@@ -27,13 +27,18 @@ def plain(typed: str) -> str:
     return unicodedata.normalize("NFKC", typed)
 
 
+def length(typed: str) -> int:
+    """How many characters were typed. Not those of `plain`: one that is typed may become many there (U+FDFA: 18)."""
+    return len(unicodedata.normalize("NFC", typed))
+
+
 def weakness(typed: str, facts: Iterable[str] = ()) -> str | None:
     """Why this can't be the password of somebody with these `facts` (names, addresses); None when it can."""
     password = plain(typed)
-    if len(password) < MIN:
+    if length(typed) < MIN:
         return f"Use at least {MIN} characters. A few words in a row are easy to remember."
-    if is_too_long(password):
-        return too_long(password)
+    if is_too_long(typed):
+        return too_long(typed)
     if _is_common(password):
         return "This password is on the lists that guessers try first. Choose another, for example four random words."
     if _own_part(password, facts) < OWN_CHARACTERS:
@@ -43,12 +48,12 @@ def weakness(typed: str, facts: Iterable[str] = ()) -> str | None:
 
 def is_too_long(typed: str) -> bool:
     """Whether it is longer than any password may be."""
-    return len(plain(typed)) > MAX
+    return length(typed) > MAX
 
 
 def too_long(typed: str) -> str:
     """What is said then."""
-    return f"This has {len(plain(typed)):,} characters. A password has at most {MAX}."
+    return f"This has {length(typed):,} characters. A password has at most {MAX}."
 
 
 def hashed(typed: str) -> str:

@@ -49,6 +49,13 @@ def test_the_same_text_is_the_same_password_however_it_was_typed(visitor: FlaskC
     assert is_in(visitor)
 
 
+@pytest.mark.parametrize("character", ["x", "e\u0301", "\ufdfa", "\U0001f511"])  # U+FDFA is 18 in NFKC
+def test_what_was_typed_is_counted_however_it_is_spelled(character: str) -> None:
+    assert not passwords.is_too_long(character * 128)
+    assert passwords.is_too_long(character * 129)
+    assert "at least 12" in (passwords.weakness(character * 11) or "")
+
+
 def test_nothing_of_a_long_password_is_cut_off(visitor: FlaskClient) -> None:
     longest = "0123456789abcdef" * 8
     form = {"workspace": "W", "name": "N", "email": "long@example.com", "password": longest}
