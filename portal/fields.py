@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import request
 from flask_wtf import FlaskForm
@@ -14,13 +14,26 @@ MANY_LINES = "\n\t"
 CAME_BACK = "came_back"
 """The mark of a form that comes back after a log-in: it is shown again, and its next Save saves it."""
 
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def shows_again(view: View) -> View:
+    """Mark a view that shows a form again that comes back after a log-in, and does nothing. Others never get one."""
+    view.shows_again = True  # type: ignore[attr-defined]
+    return view
+
+
+def came_back() -> bool:
+    """Whether this is such a form: nobody pressed its button since."""
+    return CAME_BACK in request.form
+
 
 class Form(FlaskForm):  # type: ignore[misc]  # Flask-WTF is not typed
     """The base of all forms: CSRF comes with it, errors are listed for the summary on top of the page."""
 
     def validate(self, extra_validators: Any = None) -> bool:
         """Whether all is well. Never when it comes back after a log-in: nobody pressed Save since."""
-        return CAME_BACK not in request.form and bool(super().validate(extra_validators))
+        return not came_back() and bool(super().validate(extra_validators))
 
     @property
     def problems(self) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ from flask_login import current_user
 from werkzeug.wrappers import Response as BaseResponse
 
 from ..extensions import db
+from ..fields import shows_again
 from ..sealing import opens, seal, unseal
 from ..web import go, page, say
 from . import notes, passwords, resets, second_step, service, sessions, throttle
@@ -25,6 +26,7 @@ SHARED = "totp"
 
 @blueprint.route("/account", methods=["GET", "POST"])
 @allowed(Permission.PORTAL)
+@shows_again
 def index() -> BaseResponse:
     """The account; the form of the name."""
     form = NameForm(obj=person())

@@ -44,7 +44,7 @@ def after_password(user: User, wanted: str | None) -> Response:
     session[PROVING] = {
         "user": str(user.id), "email": user.email, "at": int(time.time()), "password": _mark(user), "next": wanted,
     }  # fmt: skip
-    if wants_fragment() or typed.opened():
+    if wants_fragment() or typed.waits():
         return _code_page(CodeForm(formdata=None, typed=request.form.get(typed.NAME)))
     return go(url_for("proof.code"))
 
@@ -52,6 +52,8 @@ def after_password(user: User, wanted: str | None) -> Response:
 def sign_in(user: User, wanted: str | None, how: str = "") -> Response:
     """Open a session, and go on to where the person wanted to go, or back to what they had typed."""
     before, homes = session.get(typed.HERE), {str(home.id): home.id for home in service.homes_of(user)}
+    is_same_place = before in homes or (before is None and len(homes) == 1)
+    is_same = is_same_place and session.get(typed.PERSON) in (None, str(user.id))
     if not (homes or invitations.accept_at(wanted, user)):
         form = LoginForm(formdata=None, data={"email": user.email})
         form.refuse("password", HOMELESS)
@@ -60,10 +62,11 @@ def sign_in(user: User, wanted: str | None, how: str = "") -> Response:
     throttle.remember_device(user.email)
     db.session.commit()
     if wants_fragment():
-        is_same = before in homes or (before is None and len(homes) == 1)
-        return say_signed_in() if is_same else go(local_path(None))  # a page of one workspace writes into no other
-    if found := typed.opened():
+        return say_signed_in() if is_same else go(local_path(None))  # a page writes for nobody else, and nowhere else
+    if found := typed.opened(user.id, service.workspace().id):
         return page("accounts/back.html", typed=found, is_safe=True)
+    if typed.waits():
+        say(typed.DROPPED)
     return go(local_path(wanted))
 
 

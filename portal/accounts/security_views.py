@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from .. import audit
 from ..extensions import db
+from ..fields import shows_again
 from ..web import go, page, say
 from . import notes, resets, second_step, service, sessions
 from .forms import IdleForm, TwoStepsForm
@@ -23,6 +24,7 @@ FAILED = 422
 
 @blueprint.route("/settings/log-in", methods=["GET", "POST"])
 @allowed(Permission.WORKSPACE)
+@shows_again
 def index() -> BaseResponse:
     """How people log in; the form of the idle time."""
     space = workspace()

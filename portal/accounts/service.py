@@ -15,7 +15,7 @@ from sqlalchemy.orm import contains_eager
 from .. import audit
 from ..config import default_url
 from ..extensions import Base, db, login
-from . import passwords, sessions
+from . import passwords, sessions, typed
 from .models import Membership, Role, Session, User, Workspace
 
 Row = TypeVar("Row", bound=Base)
@@ -133,6 +133,7 @@ def open_session(user: User, space: uuid.UUID | None = None, action: str = "sign
     """Sign the browser in, in the given workspace or the person's first; what its cookie was before is nobody's."""
     sessions.forget_old(user)
     session.clear()
+    session[typed.PERSON] = str(user.id)
     g.pop("csrf_token", None)  # the page that is made now carries the token of the new session
     token = secrets.token_urlsafe(32)
     opened = Session(

@@ -1,15 +1,18 @@
 """What was typed into a form whose session had ended: it waits in the browser, and comes back after the log-in.
 
-It is signed, so that nobody is given a form that they never typed. The server keeps none of it. Passwords and codes are
-left out, and files have to be chosen again.
+It is signed, so that nobody is given a form that they never typed, and says whose it is, as far as the browser knew:
+somebody else who logs in there is not given it. The server keeps none of it. Passwords and codes are left out, and
+files have to be chosen again.
 """
 
+import uuid
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import current_app, request
+from flask import current_app, request, session
 from flask_wtf.csrf import CSRFError
-from itsdangerous import BadSignature, URLSafeSerializer
+from itsdangerous import BadSignature, URLSafeTimedSerializer
 from werkzeug.exceptions import HTTPException
 
 from ..fields import CAME_BACK
@@ -19,8 +22,13 @@ NAME = "typed"
 LEFT_OUT = ("csrf_token", CAME_BACK, NAME)
 SECRETS = ("password", "code", "token")
 
-HERE = "workspace"
-"""Where the browser remembers in which workspace its pages were made."""
+LIFE = timedelta(days=1)
+"""How long it waits: a page that was left open in the evening is still good in the morning."""
+DROPPED = "What was typed before this log-in is gone: it was somebody else’s, of another workspace, or a day old."
+NOT_DONE = "You were logged out before, and nothing was done. Log in, and press the button once more."
+
+HERE, PERSON = "workspace", "person"
+"""Where the browser remembers in which workspace its pages were made, and for whom."""
 
 Typed = dict[str, Any]
 
@@ -32,22 +40,35 @@ class Elsewhere(CSRFError):  # type: ignore[misc]  # noqa: N818 - Flask-WTF is n
 def kept() -> str | None:
     """What this POST holds, to go through a log-in with; None when there is no form to come back to."""
     pairs = [[name, value] for name, value in request.form.items(multi=True) if _may_stay(name)]
-    if request.method != "POST" or not pairs or not _has_page():
+    if request.method != "POST" or not pairs or not is_shown_again():
         return None
-    return _signer().dumps({"path": request.full_path.rstrip("?"), "pairs": pairs})
+    whose = {HERE: session.get(HERE), PERSON: session.get(PERSON)}
+    return _signer().dumps({"path": request.full_path.rstrip("?"), "pairs": pairs, **whose})
 
 
-def opened() -> Typed | None:
-    """What came through the log-in; None when nothing did, or when somebody else wrote it."""
+def is_shown_again() -> bool:
+    """Whether the view that this POST is for would show its form again, and do nothing."""
+    return getattr(current_app.view_functions.get(request.endpoint or ""), "shows_again", False)
+
+
+def waits() -> bool:
+    """Whether something came with the log-in form."""
+    return bool(request.form.get(NAME))
+
+
+def opened(person: uuid.UUID, workspace: uuid.UUID) -> Typed | None:
+    """What came through the log-in; None when it is not for that person there, too old, or written by somebody else."""
     try:
-        return read(request.form.get(NAME, ""))
+        found = read(request.form.get(NAME, ""))
     except BadSignature:
         return None
+    is_theirs = found.get(PERSON) in (None, str(person)) and found.get(HERE) in (None, str(workspace))
+    return found if is_theirs else None
 
 
 def read(kept: str) -> Typed:
-    """The address and the fields. Raises BadSignature when somebody else wrote it."""
-    found: Typed = _signer().loads(kept)
+    """The address and the fields. Raises BadSignature when it is too old, or somebody else wrote it."""
+    found: Typed = _signer().loads(kept, int(LIFE.total_seconds()))
     return found
 
 
@@ -69,8 +90,8 @@ def _may_stay(name: str) -> bool:
     return name not in LEFT_OUT and not any(secret in name.lower() for secret in SECRETS)
 
 
-def _has_page() -> bool:
-    """Whether the address shows the form, too."""
+def has_page() -> bool:
+    """Whether the address of this POST shows a page, too."""
     try:
         current_app.create_url_adapter(request).match(method="GET")  # type: ignore[union-attr]  # there is a request
     except HTTPException:
@@ -78,5 +99,5 @@ def _has_page() -> bool:
     return True
 
 
-def _signer() -> URLSafeSerializer:
-    return URLSafeSerializer(current_app.secret_key or "", salt="typed before the log-in")
+def _signer() -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(current_app.secret_key or "", salt="typed before the log-in")

@@ -7,7 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response as BaseResponse
 
 from ..extensions import db
-from ..fields import CAME_BACK
+from ..fields import came_back
 from ..web import go, page, refused, say, wants_fragment
 from . import notes, proof_views, second_step, service, sessions, throttle, typed
 from .forms import LoginForm, SignupForm
@@ -38,9 +38,7 @@ def require_session() -> BaseResponse | None:
         return ask_to_log_in()
     if sessions.is_due():
         g.seen = current_user.token_hash
-    if CAME_BACK in request.form:
-        say("You are logged in again. What you typed is here, and not saved yet.")
-    return None
+    return _welcome_back() if came_back() else None
 
 
 @blueprint.before_app_request
@@ -89,6 +87,8 @@ def ask_to_log_in(is_own: bool = True) -> BaseResponse:
         return proof_views.log_in_page(LoginForm(formdata=None), wanted, SIGNED_OUT)
     if is_own and (kept := typed.kept()):
         return proof_views.log_in_page(LoginForm(formdata=None, data={typed.NAME: kept}), wanted, SIGNED_OUT)
+    if is_own:
+        say(typed.NOT_DONE)
     return go(url_for("accounts.log_in", next=wanted))
 
 
@@ -162,6 +162,15 @@ def here() -> Response:
 def settings() -> str:
     """The workspace and its people."""
     return render_template("accounts/settings.html", members=service.members(service.workspace().id))
+
+
+def _welcome_back() -> BaseResponse | None:
+    """Let a form that comes back be shown again; where no view would do that, show the page, for nobody pressed."""
+    if typed.is_shown_again():
+        say("You are logged in again. What you typed is here, and not saved yet.")
+        return None
+    say("You are logged in again, and nothing was done. Press the button once more.")
+    return go(proof_views.local_path(request.full_path.rstrip("?") if typed.has_page() else None))
 
 
 def _ask_reader() -> BaseResponse:

@@ -7,6 +7,7 @@ from flask_login import current_user
 from werkzeug.wrappers import Response as BaseResponse
 
 from ..extensions import SAFE_METHODS, db, limiter
+from ..fields import shows_again
 from ..web import go, page, say
 from . import invitations, service, throttle
 from .forms import JoinForm, WorkspaceForm
@@ -76,6 +77,7 @@ def enter(workspace_id: UUID) -> BaseResponse:
 
 @blueprint.route("/workspaces/new", methods=["GET", "POST"])
 @allowed(Permission.PORTAL)
+@shows_again
 def new() -> BaseResponse:
     """Make one more workspace, where sign-up is open, and go on there."""
     if not service.may_sign_up():

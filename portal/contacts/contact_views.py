@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 from ..accounts.permissions import Permission, allowed, public
 from ..accounts.service import own_or_404, person, workspace
 from ..extensions import db
+from ..fields import shows_again
 from ..web import go, page, say, wants_fragment
 from ..webhooks import live
 from ..webhooks.live import Live
@@ -51,6 +52,7 @@ def show(contact_id: UUID) -> Response | tuple[str, int]:
 
 @blueprint.route("/contacts/<uuid:contact_id>/edit", methods=["GET", "POST"])
 @allowed(Permission.CONTACTS)
+@shows_again
 def edit(contact_id: UUID) -> Response:
     """The form of a contact that exists."""
     contact = own_or_404(Contact, contact_id)
@@ -66,6 +68,7 @@ def edit(contact_id: UUID) -> Response:
 
 @blueprint.route("/contacts/<uuid:contact_id>/group", methods=["GET", "POST"])
 @allowed(Permission.CONTACTS)
+@shows_again
 def group(contact_id: UUID) -> Response:
     """One group of its facts, edited in place."""
     contact, key = own_or_404(Contact, contact_id), request.values.get("of", "contact")

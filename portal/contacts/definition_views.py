@@ -11,6 +11,7 @@ from .. import audit
 from ..accounts.permissions import Permission, allowed
 from ..accounts.service import own_or_404, person, workspace
 from ..extensions import db
+from ..fields import shows_again
 from ..web import go, page, say
 from . import custom_fields, lists
 from .custom_fields import fields_of
@@ -35,6 +36,7 @@ def fields() -> Response:
 
 @blueprint.route("/settings/fields/new", methods=["GET", "POST"])
 @allowed(Permission.FIELDS)
+@shows_again
 def new_field() -> Response:
     """The form of one more."""
     form = FieldForm()
@@ -45,6 +47,7 @@ def new_field() -> Response:
 
 @blueprint.route("/settings/fields/<uuid:field_id>", methods=["GET", "POST"])
 @allowed(Permission.FIELDS)
+@shows_again
 def edit_field(field_id: UUID) -> Response:
     """The form of one that exists."""
     field = own_or_404(CustomField, field_id)
@@ -84,6 +87,7 @@ def delete_field(field_id: UUID) -> Response:
 
 @blueprint.route("/settings/lists", methods=["GET", "POST"])
 @allowed(Permission.FIELDS)
+@shows_again
 def words() -> Response:
     """The lists, and forms for one more word of each."""
     forms = {kind: WordForm(prefix=f"{kind}-") for kind in WordKind}

@@ -10,6 +10,7 @@ from .. import audit
 from ..accounts.permissions import Permission, allowed
 from ..accounts.service import own, person, workspace
 from ..extensions import db
+from ..fields import came_back, shows_again
 from ..web import go, page, say
 from ..webhooks.batches import forecast
 from ..webhooks.models import EventType
@@ -43,10 +44,11 @@ def choose() -> Response:
 
 @blueprint.post("/contacts/merge")
 @allowed(Permission.MERGE)
+@shows_again
 def merge() -> Response:
     """Show what would become of it, or do it."""
     contacts = _contacts(request.form.getlist("id"))
-    if request.form.get("act") != "merge" or len(contacts) < 2:
+    if request.form.get("act") != "merge" or len(contacts) < 2 or came_back():
         return _merge_page(contacts)
     primary = _primary(contacts)
     chosen = _chosen(contacts, primary)

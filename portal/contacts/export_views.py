@@ -7,6 +7,7 @@ from .. import audit
 from ..accounts.permissions import Permission, allowed
 from ..accounts.service import own, person, workspace
 from ..extensions import utcnow
+from ..fields import shows_again
 from ..web import page
 from ..webhooks.export import CsvResponse
 from . import export, sheet
@@ -22,6 +23,7 @@ blueprint = Blueprint("exports", __name__)
 
 @blueprint.route("/contacts/export", methods=["GET", "POST"])
 @allowed(Permission.EXPORT)
+@shows_again
 def ask() -> Response:
     """Which columns the file shall have, and how many contacts: by the list's address all that match, by its form
     those that are selected."""

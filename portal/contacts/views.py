@@ -11,6 +11,7 @@ from .. import audit
 from ..accounts.permissions import Permission, allowed
 from ..accounts.service import everybody, own_or_404, person, workspace
 from ..extensions import db
+from ..fields import shows_again
 from ..web import go, page, say
 from ..webhooks.models import EventType
 from ..webhooks.publisher import forecast
@@ -36,6 +37,7 @@ def index() -> Response:
 
 @blueprint.route("/contacts/new", methods=["GET", "POST"])
 @allowed(Permission.CONTACTS)
+@shows_again
 def new() -> Response:
     """The form of a new contact."""
     form = NewContactForm.of(known())
@@ -66,6 +68,7 @@ def delete(contact_id: UUID) -> Response:
 
 @blueprint.route("/settings/tags", methods=["GET", "POST"])
 @allowed(Permission.TAGS)
+@shows_again
 def tags() -> Response:
     """The tags with their colours, and a form for one more."""
     form = _new_tag_form()

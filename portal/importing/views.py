@@ -14,6 +14,7 @@ from ..accounts.permissions import Permission, allowed
 from ..accounts.service import own, own_or_404, person, workspace
 from ..contacts.sheet import guarded, unguarded
 from ..extensions import db, utcnow
+from ..fields import came_back, shows_again
 from ..web import go, page, say
 from ..webhooks import live
 from ..webhooks.batches import forecast
@@ -78,12 +79,13 @@ def columns(import_id: UUID) -> BaseResponse:
 
 @blueprint.post("/contacts/import/<uuid:import_id>/columns")
 @allowed(Permission.IMPORT)
+@shows_again
 def check(import_id: UUID) -> BaseResponse:
     """Keep what was chosen and begin the dry run."""
     made = _locked(import_id)
     if made.stage in (Stage.MAPPING, Stage.CHECKED):
         choice = mapping.chosen(made, request.form)
-        if choice.problems:
+        if choice.problems or came_back():
             return _columns_page(made, choice)
         mapping.save(made, choice)
         work.begin(made, Stage.CHECKING)

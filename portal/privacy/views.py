@@ -12,7 +12,7 @@ from ..accounts.permissions import Permission, allowed
 from ..accounts.service import own, own_or_404, person, workspace
 from ..contacts.models import Contact
 from ..extensions import db
-from ..fields import Form, text
+from ..fields import Form, shows_again, text
 from ..web import go, page, say
 from ..webhooks import live
 from ..webhooks.erasing import count
@@ -55,6 +55,7 @@ def export(contact_id: UUID) -> BaseResponse:
 
 @blueprint.route("/contacts/<uuid:contact_id>/erase", methods=["GET", "POST"])
 @allowed(Permission.PERSONAL_DATA)
+@shows_again
 def erase(contact_id: UUID) -> BaseResponse:
     """Forget a contact for good, once its name was typed."""
     label, form = _label(contact_id), EraseForm()

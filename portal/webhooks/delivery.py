@@ -14,6 +14,7 @@ from .. import audit
 from ..accounts.permissions import Permission, allowed
 from ..accounts.service import own_or_404, person, workspace
 from ..extensions import db, limiter
+from ..fields import shows_again
 from ..pace import pace
 from ..web import go, page, say
 from . import bench, changes, exact, lanes, live, present, publisher, sentences
@@ -117,6 +118,7 @@ def lab(delivery_id: UUID) -> Response:
 
 @blueprint.post("/deliveries/<uuid:delivery_id>/lab")
 @allowed(Permission.WEBHOOKS)
+@shows_again
 @limiter.limit(lambda: LAB_RATE, key_func=lambda: f"lab {person().id}")
 def judge(delivery_id: UUID) -> Response:
     """Say what is wrong with a pasted signature."""

@@ -11,6 +11,7 @@ from .. import audit
 from ..accounts.permissions import Permission, allowed
 from ..accounts.service import own, own_or_404, person, workspace
 from ..extensions import db
+from ..fields import shows_again
 from ..pace import pace
 from ..web import go, page, say, wants_fragment
 from . import alarms, bulk, charts, exact, live, problems, publisher, readings, samples, sentences, signing, throttle
@@ -61,6 +62,7 @@ def index() -> Response | tuple[str, int]:
 
 @blueprint.route("/apps/webhooks/new", methods=["GET", "POST"])
 @allowed(Permission.WEBHOOKS)
+@shows_again
 def new() -> Response:
     """The form of a new webhook; once saved, its secret, which nobody can read again."""
     form = WebhookForm()
@@ -119,6 +121,7 @@ def charts_of(webhook_id: UUID) -> Response | tuple[str, int]:
 
 @blueprint.route("/apps/webhooks/<uuid:webhook_id>/edit", methods=["GET", "POST"])
 @allowed(Permission.WEBHOOKS)
+@shows_again
 def edit(webhook_id: UUID) -> Response:
     """Change the URL, event types, description and headers; what waits goes to the new URL."""
     webhook = _webhook(webhook_id)

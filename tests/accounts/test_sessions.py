@@ -1,6 +1,7 @@
 """Sessions: seen and ended from the account, over when idle or old, and nothing typed is lost with them."""
 
 import re
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -8,8 +9,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
-from portal.accounts import sessions
-from portal.accounts.models import Session, User, Workspace
+from portal.accounts import sessions, typed
+from portal.accounts.models import Membership, Role, Session, User, Workspace
 from portal.contacts.models import Contact
 from portal.extensions import db, utcnow
 from tests.accounts.proving import ANOTHER, FIREFOX, FRAGMENT, actions, is_in, letters, log_in
@@ -155,6 +156,65 @@ def test_what_was_typed_comes_back_after_the_log_in(app: Flask, visitor: FlaskCl
     form |= {"email": "ada@example.com", "csrf_token": token_of(shown)}
     assert browser.post("/contacts/new", data=form).status_code == 303
     assert db.session.scalars(select(Contact.first_name)).all() == ["Ada"]
+
+
+def waiting(app: Flask, person: Person) -> tuple[FlaskClient, dict[str, str]]:
+    """A form that waits for a log-in in the browser of a person whose session ended, and what to send with that."""
+    app.config["WTF_CSRF_ENABLED"] = True
+    form = {"csrf_token": token_of(person.client.get("/contacts/new").text), "notes": "ten minutes of typing"}
+    end_all()
+    answer = person.client.post("/contacts/new", data=form, headers={"Origin": "http://localhost"})
+    [typed] = re.findall(r'name="typed"[^>]* value="([^"]+)"', answer.text)
+    return person.client, {"csrf_token": token_of(answer.text), "typed": typed, "password": PASSWORD}
+
+
+def test_nobody_else_who_logs_in_is_given_what_was_typed(app: Flask, dana: Person, hire: Callable[..., Person]) -> None:
+    ada = hire(dana)
+    browser, login = waiting(app, dana)
+    answer = browser.post("/login", data=login | {"email": ada.email})
+    assert (answer.status_code, answer.location) == (303, "/")
+    assert "somebody else’s" in browser.get("/").text
+
+
+def test_what_was_typed_in_one_workspace_comes_back_in_no_other(app: Flask, dana: Person, stranger: Person) -> None:
+    db.session.add(Membership(workspace_id=stranger.workspace_id, user_id=dana.user_id, role=Role.AGENT))
+    db.session.commit()
+    browser, login = waiting(app, dana)
+    db.session.delete(db.session.get_one(Membership, (dana.workspace_id, dana.user_id)))
+    db.session.commit()
+    answer = browser.post("/login", data=login | {"email": dana.email})
+    assert (answer.status_code, answer.location) == (303, "/")
+
+
+def test_what_was_typed_waits_for_a_day(app: Flask, dana: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    browser, login = waiting(app, dana)
+    monkeypatch.setattr(typed, "LIFE", timedelta(seconds=-1))
+    answer = browser.post("/login", data=login | {"email": dana.email})
+    assert (answer.status_code, answer.location) == (303, "/")
+    assert "a day old" in browser.get("/").text
+
+
+def test_a_button_without_a_form_of_its_own_leads_back_to_its_page_and_does_nothing(app: Flask, dana: Person) -> None:
+    page = "/deliveries/bulk?act=resend&status=failed"
+    app.config["WTF_CSRF_ENABLED"] = True
+    form = {"csrf_token": token_of(dana.client.get(page).text), "act": "resend"}
+    end_all()
+    sent = {"Origin": "http://localhost", "Referer": f"http://localhost{page}"}
+    answer = dana.client.post("/deliveries/bulk", data=form, headers=sent)
+    assert answer.location == "/login?next=/deliveries/bulk?act%3Dresend%26status%3Dfailed"
+    assert "nothing was done" in dana.client.get(answer.location).text
+
+
+def test_another_person_in_the_dialog_goes_on_elsewhere(app: Flask, dana: Person, hire: Callable[..., Person]) -> None:
+    """A page of one person, with what they typed, is saved by nobody else."""
+    ada = hire(dana)
+    dana.client.get("/contacts")
+    end_all()
+    login = {"email": ada.email, "password": PASSWORD}
+    assert dana.client.post("/login", data=login, headers=FRAGMENT).headers["HX-Redirect"] == "/"
+    ada.client.get("/contacts")
+    end_all()
+    assert "data-csrf" in ada.client.post("/login", data=login, headers=FRAGMENT).text
 
 
 def token_of(text: str) -> str:
