@@ -37,11 +37,9 @@ class ConfigError(SystemExit):
 def load(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
     """Flask's configuration from the environment.
 
-    Raises ConfigError when production lacks a key, a database, a Redis or, for its letters, an address of its own, or
-    when a value can't be read.
+    Raises ConfigError when production lacks what it needs of its own, or when a value can't be read.
     """
-    production = environ.get("PORTAL_ENV", "production") != "development"
-    url = _url(environ)
+    production, url = environ.get("PORTAL_ENV", "production") != "development", _url(environ)
     data = Path(environ.get("PORTAL_DATA") or "instance").resolve()
     if production:
         _refuse_unsafe(environ)
@@ -73,6 +71,7 @@ def load(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
         # gone wild. Whoever develops against the portal may hurry.
         "WRITES_PER_MINUTE": _whole_number(environ, "PORTAL_WRITES_PER_MINUTE", 1_200 if production else 60_000),
         "BULK_PER_MINUTE": _whole_number(environ, "PORTAL_BULK_PER_MINUTE", 60 if production else 3_000),
+        "SIGNUPS_PER_HOUR": 20 if production else 1_000,  # from one network
         # A fixed window would let twice as many tries through around its edge.
         "RATELIMIT_STRATEGY": "moving-window",
         "MAX_CONTENT_LENGTH": MAX_FORM_BYTES,

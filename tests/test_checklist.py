@@ -5,7 +5,7 @@ Permissions, CSRF and other workspaces' rows are walked in `test_permissions` an
 
 import re
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -154,6 +154,24 @@ def test_what_is_too_large_is_refused_before_it_is_read(app: Flask, dana: Person
             assert answer.status_code == 413, (route, kind)
             assert "That is too large" in answer.text, route
     assert all_rows() == before
+
+
+def test_files_are_read_of_those_alone_who_may_send_them(
+    app: Flask, dana: Person, world: World, hire: Callable[..., Person]
+) -> None:
+    """Others are asked to log in, or refused, after no more than a form may have."""
+    agent = hire(dana)
+    app.config["WTF_CSRF_ENABLED"] = True
+    part = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+    large = part + b"x" * (MAX_FORM_BYTES + 1) + b"\r\n--x--\r\n"
+    how = {"data": large, "content_type": "multipart/form-data; boundary=x"}
+    [picture, sheet] = [route for route in POSTS if route not in SMALL_POSTS]
+    for route in (picture, sheet):
+        answer = ask(app.test_client(), app, route, world.get(route.names, ""), **how)
+        assert (answer.status_code, answer.location) == (303, "/login"), route
+        answer = ask(dana.client, app, route, world.get(route.names, ""), **how)
+        assert (answer.status_code, "This page is out of date" in answer.text) == (400, True), "it was read"
+    assert ask(agent.client, app, sheet, **how).status_code == 413
 
 
 @ONE_DATABASE

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any, TypeVar, cast
 
 from flask import Response, after_this_request, current_app, request, session
+from flask_login import current_user
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from ..extensions import limiter
@@ -34,6 +35,9 @@ BY_DEVICE = "10/minute;50/hour"
 OF_CODES = "5/minute;20/hour"
 OF_PASSWORDS_INSIDE = "10/minute;50/hour"
 LETTERS_TO_ACCOUNT, LETTERS_FOR_NETWORK = "5/hour", "20/hour"
+INVITED = 201
+INVITATIONS = "100/day"
+"""What a workspace may send by e-mail: they go to people who never asked for anything, in the portal's name."""
 
 
 def _all(_response: Response) -> bool:
@@ -74,6 +78,21 @@ def slow_down_letters(view: View) -> View:
     return _limited(LETTERS_FOR_NETWORK, network, _all)(_limited(LETTERS_TO_ACCOUNT, _typed_account, _all)(view))
 
 
+def slow_down_signups(view: View) -> View:
+    """Limit how often a network may try to make a workspace."""
+    return _limited(lambda: f"{current_app.config['SIGNUPS_PER_HOUR']}/hour", network, _all)(view)
+
+
+def slow_down_invitations(view: View) -> View:
+    """Limit how many invitations a workspace sends by e-mail. A link that somebody hands on themselves is no letter."""
+    return _limited(
+        INVITATIONS,
+        lambda: f"invitations {current_user.workspace_id}",
+        lambda response: response.status_code == INVITED,
+        exempt_when=lambda: not (current_app.config["SMTP_URL"] and _typed_email().strip()),
+    )(view)
+
+
 def remember_device(email: str) -> None:
     """Let this browser be known as one of the person's: a signed cookie says so, and opens nothing."""
     _remember(email, secrets.token_urlsafe(12))
@@ -97,7 +116,10 @@ def network() -> str:
 
 
 def _limited(
-    limits: str, key: Callable[[], str], counted: Callable[[Response], bool] = only_failures, **options: Any
+    limits: str | Callable[[], str],
+    key: Callable[[], str],
+    counted: Callable[[Response], bool] = only_failures,
+    **options: Any,
 ) -> Callable[[View], View]:
     made: Any = limiter.limit(limits, key_func=key, methods=["POST"], deduct_when=counted, **options)
     return cast(Callable[[View], View], made)

@@ -4,6 +4,7 @@ from flask import Blueprint, Response, g, redirect, render_template, request, ur
 from flask_login import current_user
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as BaseResponse
 
 from ..extensions import db
@@ -106,8 +107,18 @@ def page_is_out_of_date(error: CSRFError) -> BaseResponse:
     return refused(error)
 
 
+@blueprint.app_errorhandler(RequestEntityTooLarge)
+def page_is_too_large(error: RequestEntityTooLarge) -> BaseResponse:
+    """More than is read of those who are not logged in: they are asked to. A file has to be chosen again anyway."""
+    if request.endpoint and not is_public(request.endpoint) and not current_user.is_authenticated:
+        say(typed.NOT_DONE)
+        return go(url_for("accounts.log_in", next=typed.page_before()))
+    return refused(error)
+
+
 @blueprint.route("/signup", methods=["GET", "POST"])
 @public
+@throttle.slow_down_signups
 def signup() -> BaseResponse:
     """Make the workspace and its Administrator."""
     if not service.may_sign_up():

@@ -6,7 +6,7 @@ from uuid import UUID
 from flask import abort, make_response, request, url_for
 from werkzeug.wrappers import Response
 
-from ..accounts.permissions import Permission, allowed, public
+from ..accounts.permissions import Permission, allowed, may_send_much, public
 from ..accounts.service import own_or_404, person, workspace
 from ..extensions import db
 from ..fields import shows_again
@@ -32,8 +32,8 @@ SHARED = {"Cross-Origin-Resource-Policy": "cross-origin"}
 
 @blueprint.url_value_preprocessor
 def allow_a_picture(endpoint: str | None, _values: object) -> None:
-    """Before anything looks at the form: a picture is larger than what other forms may send."""
-    if endpoint == "contacts.upload":
+    """Before anything looks at the form: a picture of who may send one is larger than what other forms may send."""
+    if endpoint == "contacts.upload" and may_send_much(endpoint):
         request.max_content_length = MOST_UPLOAD
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from werkzeug.wrappers import Response as BaseResponse
 
 from .. import audit
-from ..accounts.permissions import Permission, allowed
+from ..accounts.permissions import Permission, allowed, may_send_much
 from ..accounts.service import own, own_or_404, person, workspace
 from ..contacts.sheet import guarded, unguarded
 from ..extensions import db, utcnow
@@ -41,8 +41,8 @@ BATCH = 500
 
 @blueprint.url_value_preprocessor
 def allow_a_file(endpoint: str | None, _values: object) -> None:
-    """Before anything looks at the form: files are larger than what other forms may send."""
-    if endpoint == "imports.upload":
+    """Before anything looks at the form: files of those who may send some are larger than what other forms may send."""
+    if endpoint == "imports.upload" and may_send_much(endpoint):
         request.max_content_length = MOST_BYTES
 
 

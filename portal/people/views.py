@@ -9,7 +9,7 @@ from flask import Blueprint, Response, abort, current_app, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from .. import audit
-from ..accounts import invitations, members, service
+from ..accounts import invitations, members, service, throttle
 from ..accounts.models import Membership, Role
 from ..accounts.people_models import Invitation
 from ..accounts.permissions import ABOUT, Permission, allowed
@@ -24,7 +24,7 @@ from .forms import HandOverForm, InviteForm, RoleForm
 
 blueprint = Blueprint("people", __name__)
 
-SAVED, FAILED = 201, 422
+SAVED, FAILED = throttle.INVITED, 422
 AT_ONCE_SECONDS = 1.0
 """How long a person waits for the end of a hand-over; what takes longer is done by a worker."""
 LAST = "Nobody else administers this workspace. Make somebody else an Administrator first."
@@ -39,6 +39,7 @@ def index() -> Response:
 
 @blueprint.post("/settings/people/invite")
 @allowed(Permission.PEOPLE)
+@throttle.slow_down_invitations
 def invite() -> Response:
     """Make a link, shown once."""
     form = InviteForm()

@@ -104,6 +104,18 @@ def test_a_letter_goes_out_where_a_mail_server_is_configured(app: Flask, dana: P
     assert (refused.status_code, "Give a full e-mail address" in refused.text) == (422, True)
 
 
+def test_a_workspace_sends_a_hundred_invitations_a_day_and_makes_more_links_to_hand_on(
+    app: Flask, dana: Person, stranger: Person
+) -> None:
+    app.config["SMTP_URL"] = "smtp://mail.example"
+    address, form = "/settings/people/invite", {"role": "Agent", "email": "ben@example.com"}
+    assert dana.client.post(address, data=form | {"email": "ben@"}).status_code == 422, "which does not count"
+    answers = [dana.client.post(address, data=form).status_code for _ in range(101)]
+    assert answers == [201] * 100 + [429]
+    assert dana.client.post(address, data=form | {"email": " "}).status_code == 201
+    assert stranger.client.post(address, data=form).status_code == 201
+
+
 def test_who_has_an_account_joins_and_switches_and_comes_back_by_invitation_after_being_removed(
     app: Flask, dana: Person, stranger: Person
 ) -> None:

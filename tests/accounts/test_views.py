@@ -75,6 +75,14 @@ def test_sign_up_is_closed_once_there_is_a_workspace(app: Flask, visitor: FlaskC
     assert visitor.post("/signup", data=SIGNUP).status_code == 403
 
 
+def test_a_network_signs_up_so_often_an_hour_and_no_more(app: Flask, visitor: FlaskClient) -> None:
+    app.config["SIGNUPS_PER_HOUR"] = 3
+    forms = [SIGNUP | {"email": f"dana{number}@example.com"} for number in range(4)] + [SIGNUP | {"email": ""}]
+    assert [app.test_client().post("/signup", data=form).status_code for form in forms] == [303] * 3 + [429] * 2
+    elsewhere = {"environ_overrides": {"REMOTE_ADDR": "203.0.113.1"}}
+    assert visitor.post("/signup", data=SIGNUP, **elsewhere).status_code == 303  # type: ignore[arg-type]
+
+
 def test_production_asks_the_first_for_the_token_that_it_printed(
     app: Flask, visitor: FlaskClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
