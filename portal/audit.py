@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from flask import has_request_context, request
@@ -36,6 +36,9 @@ class AuditEntry(Base):
     workspace_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("workspace.id"))
     at: Mapped[datetime] = mapped_column(default=utcnow)
     actor: Mapped[str] = mapped_column(String(100))
+    """What they were called then: others may be called so, too."""
+    actor_id: Mapped[uuid.UUID | None]
+    """Which person it was, like `subject_id` no foreign key: an entry outlives all. None: no person, or long ago."""
     action: Mapped[str] = mapped_column(String(60))
     subject_kind: Mapped[str] = mapped_column(String(30))
     subject_id: Mapped[uuid.UUID]
@@ -69,6 +72,18 @@ for _dialect, _statements in REFUSALS.items():
         event.listen(AuditEntry.__table__, "after_create", DDL(_sql).execute_if(dialect=_dialect))  # type: ignore[no-untyped-call]
 
 
+class Person(Protocol):
+    """Who does something."""
+
+    @property
+    def id(self) -> uuid.UUID:
+        """Tells them from others of that name."""
+
+    @property
+    def name(self) -> str:
+        """What they are called now."""
+
+
 @dataclass(frozen=True, slots=True)
 class Where:
     """Whence somebody acts: an IP address, and a browser named as coarsely as people do."""
@@ -93,13 +108,15 @@ def browser_of(user_agent: str) -> str:
 
 
 def note(
-    actor: str,
+    actor: Person | str,
     action: str,
     subject: Any,
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
 ) -> None:
     """Write down that `actor` did `action` (a verb in the past) to a workspace, or to a row that belongs to one.
+
+    Who is no person, such as PORTAL, is told by name.
 
     With the facts `before`, only what differs `after` is kept, and nothing is written when that is nothing; with those
     `after` alone they are what it was made with. Of a row that is personal only the names of the facts are kept.
@@ -114,11 +131,12 @@ def note(
     entry = AuditEntry(subject_kind=subject.__tablename__, subject_id=_id_of(subject), address=here.address)
     entry.workspace_id = getattr(subject, "workspace_id", entry.subject_id)  # of the workspace itself that is its id
     entry.label = "" if is_personal else _label_of(subject)
-    entry.actor, entry.action, entry.changes, entry.browser = actor, action, changes, here.browser
+    entry.actor, entry.actor_id = (actor, None) if isinstance(actor, str) else (actor.name, actor.id)
+    entry.action, entry.changes, entry.browser = action, changes, here.browser
     db.session.add(entry)
 
 
-def note_look(actor: str, action: str, subject: Any) -> None:
+def note_look(actor: Person | str, action: str, subject: Any) -> None:
     """Write down that somebody took data away, and commit: in a request that only looks nobody else does."""
     begin_writing()
     note(actor, action, subject)

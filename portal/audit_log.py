@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Select, or_, select, tuple_
 from werkzeug.wrappers import Response as BaseResponse
 
 from . import audit
+from .accounts.models import User
 from .accounts.permissions import Permission, allowed
 from .accounts.service import own, person, workspace
 from .audit import AuditEntry
@@ -28,7 +29,7 @@ PAGE, BATCH, KNOWN = 50, 1000, 500
 """Rows of a page, rows that the file reads at a time, and newest rows whose persons and actions are offered."""
 MAX_QUERY = 100
 FIELDS = ("person", "action", "thing", "day")
-COLUMNS = ("time", "person", "action", "kind", "thing", "id", "address", "browser", "changes")
+COLUMNS = ("time", "person", "email", "action", "kind", "thing", "id", "address", "browser", "changes")
 KINDS = {"user_session": "Session", "membership": "Member", "bulk": "Bulk work"}
 """Tables whose names are not what people call the thing."""
 PAGES: dict[str, tuple[str, str]] = {"delivery": ("deliveries.show", "delivery_id"), "bulk": ("bulk.show", "bulk_id")}
@@ -60,7 +61,7 @@ class Asked:
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """SQL over AuditEntry: what has to hold."""
-        found = [AuditEntry.actor.icontains(word, autoescape=True) for word in self.person.split()]
+        found = [_is_person(word) for word in self.person.split()]
         found += [AuditEntry.action.icontains(word, autoescape=True) for word in self.action.split()]
         if self.thing:
             found.append(_is_thing(self.thing))
@@ -85,7 +86,7 @@ def index() -> Response:
     return page(
         "audit/index.html", "audit/_list.html",
         asked=asked, rows=rows, kept=pace().keep_audit_days, told=told, kind_of=kind_of,
-        address_of=_address_of(rows, names), names=names,
+        address_of=_address_of(rows, names), names=names, emails=_emails(rows),
         newer=_written(rows[0]) if rows and has_newer else "", older=_written(rows[-1]) if rows and has_older else "",
         actors=sorted(db.session.scalars(select(known.c.actor).distinct())),
         actions=sorted(db.session.scalars(select(known.c.action).distinct())),
@@ -97,7 +98,7 @@ def index() -> Response:
 def download() -> BaseResponse:
     """All entries that match, for a spreadsheet."""
     asked = Asked.of(request.args)
-    audit.note_look(person().name, "exported the audit log", workspace())
+    audit.note_look(person(), "exported the audit log", workspace())
     lines = _lines(own(AuditEntry), own(Contact), asked)
     headers = {"Content-Disposition": f"attachment; filename=audit-{utcnow():%Y-%m-%d}.csv"}
     return CsvResponse(stream_with_context(lines), headers=headers)
@@ -118,6 +119,12 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     return ", ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
+
+
+def _is_person(word: str) -> ColumnElement[bool]:
+    """SQL: the name or the address of who acted holds the word."""
+    theirs = select(User.id).where(User.email.icontains(word, autoescape=True))
+    return or_(AuditEntry.actor.icontains(word, autoescape=True), AuditEntry.actor_id.in_(theirs))
 
 
 def _is_thing(text: str) -> ColumnElement[bool]:
@@ -148,8 +155,8 @@ def _lines(entries: Select[Any], contacts: Select[Any], asked: Asked) -> Iterato
     below = None
     while True:
         rows = _rows(entries, asked, BATCH, below)
-        names, last = _names(contacts, rows), _written(rows[-1]) if rows else ""
-        text = _csv(_cells(entry, names) for entry in rows)
+        names, emails, last = _names(contacts, rows), _emails(rows), _written(rows[-1]) if rows else ""
+        text = _csv(_cells(entry, names, emails) for entry in rows)
         db.session.rollback()
         yield text
         if len(rows) < BATCH:
@@ -157,13 +164,14 @@ def _lines(entries: Select[Any], contacts: Select[Any], asked: Asked) -> Iterato
         below = _place(last)
 
 
-def _cells(entry: AuditEntry, names: Mapping[UUID, str]) -> Sequence[Any]:
+def _cells(entry: AuditEntry, names: Mapping[UUID, str], emails: Mapping[UUID | None, str]) -> Sequence[Any]:
     changes = "; ".join(f"{name}: {words}" if words else name for name, words in told(entry))
     thing = names.get(entry.subject_id) or entry.label
     at = entry.at.isoformat(timespec="milliseconds")
     return (
         at,
         entry.actor,
+        emails.get(entry.actor_id, ""),
         entry.action,
         kind_of(entry),
         thing,
@@ -184,6 +192,13 @@ def _names(contacts: Select[Any], rows: Sequence[AuditEntry]) -> dict[UUID, str]
     """The contacts that there still are, by their ids: an entry keeps no name of theirs."""
     ids = {entry.subject_id for entry in rows if entry.subject_kind == Contact.__tablename__}
     return {one.id: one.label for one in db.session.scalars(contacts.where(Contact.id.in_(ids)))} if ids else {}
+
+
+def _emails(rows: Sequence[AuditEntry]) -> dict[UUID | None, str]:
+    """The addresses of those who acted, by their ids: two may have one name, and nobody changes an address."""
+    ids = {entry.actor_id for entry in rows} - {None}
+    found = db.session.scalars(select(User).where(User.id.in_(ids))) if ids else ()
+    return {user.id: user.email for user in found}
 
 
 def _address_of(rows: Sequence[AuditEntry], contacts: Mapping[UUID, str]) -> dict[UUID, str]:

@@ -154,7 +154,7 @@ ROUTES = [
     Route("health.show", public=200),
     Route("metrics.show", public=404),  # no token is set
     Route("imports.columns", names="contact_import"),
-    Route("imports.refused", names="contact_import"),
+    Route("imports.refused", names="contact_import", changes=True),
     Route("imports.show", names="contact_import"),
     Route("imports.upload"),
     Route("imports.upload", "POST", file="Email\na@example.com\n", changes=True),

@@ -4,6 +4,7 @@ import csv
 import io
 import re
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
 from itertools import chain
 
@@ -13,7 +14,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.exc import DatabaseError
 
 from portal import audit, audit_log
-from portal.accounts.models import Membership, Workspace
+from portal.accounts.models import Membership, Role, Workspace
 from portal.audit import AuditEntry
 from portal.contacts.models import Contact
 from portal.extensions import db, utcnow
@@ -151,6 +152,38 @@ def test_its_pages_and_its_file_hold_all_of_it_once(
     assert "\x1b" not in file.text
     assert entries(dana)[-1].action == "exported the audit log"
     assert "exported the audit log" not in [one.action for one in entries(stranger)]
+
+
+def test_two_of_one_name_are_told_apart(dana: Person, hire: Callable[..., Person]) -> None:
+    twin = hire(dana, Role.ADMINISTRATOR, dana.name)
+    for one in (dana, twin):
+        one.client.get("/deliveries.csv")
+    exported = [entry for entry in entries(dana) if entry.action == "exported deliveries"]
+    assert [(one.actor, one.actor_id) for one in exported] == [(dana.name, dana.user_id), (dana.name, twin.user_id)]
+    who = [one.actor_id for one in entries(dana) if one.action == "signed in"]
+    assert who == [dana.user_id, twin.user_id], "though nobody is signed in until then"
+    page = dana.client.get("/settings/audit").text
+    assert set(re.findall(r'tiny muted">([^<]+@[^<]+)<', page)) == {dana.email, twin.email}
+    assert shown(dana, f"?person={twin.email}&action=exported") == ["exported deliveries"]
+    rows = list(csv.DictReader(io.StringIO(dana.client.get("/settings/audit.csv?action=exported+deliveries").text)))
+    assert [row["email"] for row in rows] == [twin.email, dana.email]
+
+
+def test_who_failed_and_who_helped_is_told_by_id(app: Flask, dana: Person, hire: Callable[..., Person]) -> None:
+    ada = hire(dana)
+    app.test_client().post("/login", data={"email": ada.email, "password": "wrong"})
+    dana.client.post(f"/settings/log-in/{ada.user_id}/link")
+    told = {one.action: (one.actor_id, one.subject_id) for one in entries(dana)}
+    assert told["failed to sign in"] == (ada.user_id, ada.user_id)
+    assert told["made a link for a new password"] == (dana.user_id, ada.user_id)
+
+
+@pytest.mark.parametrize("name", ["The portal", " the  PORTAL", "\uff34he portal"])
+def test_nobody_is_called_like_the_portal(app: Flask, dana: Person, name: str) -> None:
+    answer = dana.client.post("/account", data={"name": name})
+    assert (answer.status_code, "Tell us your own name" in answer.text) == (422, True)
+    form = {"workspace": "W", "name": name, "email": "new@example.com", "password": PASSWORD}
+    assert app.test_client().post("/signup", data=form).status_code == 422
 
 
 def test_what_takes_data_away_or_changes_settings_leaves_an_entry(dana: Person, app: Flask) -> None:

@@ -8,9 +8,12 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from flask_migrate import downgrade, upgrade
-from sqlalchemy import text
+from sqlalchemy import text, update
+from sqlalchemy.exc import DatabaseError
 
-from portal import cli, create_app
+from portal import audit, cli, create_app
+from portal.accounts.models import Workspace
+from portal.audit import AuditEntry
 from portal.contacts.field_models import CustomField, FieldType, ListWord
 from portal.contacts.models import Contact
 from portal.extensions import Base, db, utcnow
@@ -66,6 +69,19 @@ def differences() -> list[object]:
 def test_from_empty_they_make_what_the_models_describe() -> None:
     upgrade()
     assert differences() == []
+
+
+@pytest.mark.usefixtures("empty")
+def test_entries_of_the_audit_log_are_kept_from_being_changed_after_all_of_them() -> None:
+    upgrade()
+    space = Workspace(name="Harbour Support")
+    db.session.add(space)
+    db.session.flush()
+    audit.note("Dana", "paused", space)
+    db.session.commit()
+    with pytest.raises(DatabaseError, match="never changed"):
+        db.session.execute(update(AuditEntry).values(actor="Nobody"))
+    db.session.rollback()
 
 
 @pytest.mark.usefixtures("empty")

@@ -27,7 +27,7 @@ from sqlalchemy import (
 
 from portal.accounts import invitations, passwords
 from portal.accounts import service as accounts
-from portal.accounts.models import Membership, Role, Session, Workspace
+from portal.accounts.models import Membership, Role, Session, User, Workspace
 from portal.contacts.models import Avatar
 from portal.extensions import Base, UTCDateTime, db, utcnow
 from portal.importing.models import Stage
@@ -147,9 +147,9 @@ def plant(person: Person, sign: str) -> World:
             made[table.name] = row.get("id")
     for kind, deactivated_at in {"member": None, "former": utcnow()}.items():
         made[kind] = _colleague(person, sign, deactivated_at)
-    space = db.session.get_one(Workspace, person.workspace_id)
+    space, user = db.session.get_one(Workspace, person.workspace_id), db.session.get_one(User, person.user_id)
     with current_app.test_request_context():
-        made["invited"] = invitations.invite(space, Role.AGENT, "", "Somebody").rpartition("/")[2]
+        made["invited"] = invitations.invite(space, Role.AGENT, "", user).rpartition("/")[2]
     made["avatar"] = db.session.scalar(select(Avatar.token).where(Avatar.workspace_id == person.workspace_id))
     made["sandbox"], made["user_session"] = space.sandbox_token, _other_browser(person)
     db.session.commit()

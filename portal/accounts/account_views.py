@@ -31,9 +31,9 @@ def index() -> BaseResponse:
     """The account; the form of the name."""
     form = NameForm(obj=person())
     if form.validate_on_submit():
-        before = person().name
+        names = {"Name": person().name}, {"Name": form.name.data}
+        notes.note(person(), "changed their name", None, *names)
         person().name = form.name.data
-        notes.note(person(), "changed their name", before, {"Name": before}, {"Name": form.name.data})
         db.session.commit()
         say("Your name is saved.")
         return go(url_for("account.index"))

@@ -6,6 +6,7 @@ from typing import Any
 from wtforms import BooleanField, HiddenField, PasswordField, StringField
 from wtforms.validators import Email, InputRequired, StopValidation, ValidationError
 
+from .. import audit
 from ..fields import Form, text
 from . import passwords, second_step, service, typed
 
@@ -42,6 +43,12 @@ def not_too_long(_form: Any, field: Any) -> None:
         raise StopValidation(passwords.too_long(field.data))
 
 
+def not_the_portal(_form: Any, field: Any) -> None:
+    """Say that a person's name is their own: the audit log tells by that of the portal what nobody did."""
+    if " ".join(passwords.plain(field.data or "").split()).casefold() == audit.PORTAL.casefold():
+        raise StopValidation(f"“{audit.PORTAL}” stands in the audit log for what no person did. Tell us your own name.")
+
+
 class AboutSomebody(Form):
     """A form with a password to choose; the view tells the `facts` that others know beside those in its fields."""
 
@@ -52,7 +59,7 @@ class SignupForm(AboutSomebody):
     """The first visit: a workspace and its Administrator."""
 
     workspace = text("Workspace", 100, InputRequired("Name the workspace, for example your company."))
-    name = text("Your name", 100, InputRequired("Tell us your name."))
+    name = text("Your name", 100, InputRequired("Tell us your name."), not_the_portal)
     email = text("Email", 254, InputRequired("Give your e-mail address."), EMAIL, render_kw={"type": "email"})
     password = new_password("Password", "workspace", "name", "email")
     token = StringField("Sign-up token", description="The portal printed it when it started.")
@@ -118,7 +125,7 @@ class PasswordForm(AboutSomebody):
 class NameForm(Form):
     """How somebody is called."""
 
-    name = text("Name", 100, InputRequired("Tell us your name."))
+    name = text("Name", 100, InputRequired("Tell us your name."), not_the_portal)
 
 
 class KnownPasswordForm(Form):

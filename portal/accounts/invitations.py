@@ -27,20 +27,20 @@ If you do not know what this is about, leave it: without you it does nothing.
 """
 
 
-def invite(space: Workspace, role: Role, email: str, actor: str) -> str:
+def invite(space: Workspace, role: Role, email: str, actor: User) -> str:
     """Make an invitation, and send it when it is for somebody's address and a mail server is configured.
 
     Returns the link, which nobody can read again: the database keeps a digest.
     """
     token = secrets.token_urlsafe(32)
-    made = Invitation(workspace_id=space.id, role=role, email=email, created_by=actor)
+    made = Invitation(workspace_id=space.id, role=role, email=email, created_by=actor.name, creator_id=actor.id)
     made.token_hash, made.expires_at = _hash(token), utcnow() + LIFE
     db.session.add(made)
     db.session.flush()
     audit.note(actor, "invited", made, after={"role": role, "email": email})
     link = address_of("workspaces.join", token=token)
     if email:
-        words = {"name": actor, "workspace": space.name, "role": role, "link": link}
+        words = {"name": actor.name, "workspace": space.name, "role": role, "link": link}
         mail.write(email, SUBJECT.format(**words), LETTER.format(**words))
     return link
 
@@ -63,7 +63,7 @@ def accept(invitation: Invitation, user: User) -> bool:
         member = Membership(workspace_id=invitation.workspace_id, user_id=user.id, user=user, role=invitation.role)
         db.session.add(member)
         db.session.flush()
-        audit.note(user.name, "joined", member, after={"role": invitation.role, "invited by": invitation.created_by})
+        audit.note(user, "joined", member, after={"role": invitation.role, "invited by": invitation.created_by})
     return True
 
 
@@ -81,10 +81,17 @@ def waiting(workspace_id: uuid.UUID) -> Sequence[Invitation]:
     return db.session.scalars(query.order_by(Invitation.created_at.desc(), Invitation.id)).all()
 
 
-def withdraw(invitation: Invitation, actor: str) -> None:
+def withdraw(invitation: Invitation, actor: User) -> None:
     """Make its link worthless."""
     audit.note(actor, "withdrew the invitation", invitation)
     db.session.delete(invitation)
+
+
+def withdraw_those_of(member: Membership, actor: User) -> None:
+    """Make all links worthless that a member made for their workspace."""
+    made = Invitation.workspace_id == member.workspace_id, Invitation.creator_id == member.user_id
+    for invitation in db.session.scalars(select(Invitation).where(*made)):
+        withdraw(invitation, actor)
 
 
 def _hash(token: str) -> str:

@@ -6,7 +6,8 @@ from sqlalchemy import ColumnElement, delete, select, update
 
 from .. import audit
 from ..extensions import db, utcnow
-from .models import Membership, Role, Session, Workspace
+from . import invitations, resets
+from .models import Membership, Role, Session, User, Workspace
 
 
 class LastAdministrator(Exception):  # noqa: N818  a fact to be told, not an error of the program
@@ -29,36 +30,36 @@ def locked(workspace_id: uuid.UUID, user_id: uuid.UUID) -> Membership:
     return member
 
 
-def change_role(member: Membership, role: Role, actor: str) -> None:
+def change_role(member: Membership, role: Role, actor: User) -> None:
     """Give a locked member another role. Raises LastAdministrator."""
     if role != Role.ADMINISTRATOR:
-        _spare_the_last(member)
+        _let_go(member, actor)
     audit.note(actor, "changed the role", member, {"role": member.role}, {"role": role})
     member.role = role
 
 
-def deactivate(member: Membership, actor: str) -> None:
+def deactivate(member: Membership, actor: User) -> None:
     """Keep a locked member out from now on; their sessions in the workspace end. Raises LastAdministrator."""
-    _spare_the_last(member)
+    _let_go(member, actor)
     if member.is_active:
         member.deactivated_at = utcnow()
         db.session.execute(delete(Session).where(*_sessions_of(member)))
         audit.note(actor, "deactivated", member, {"may come in": True}, {"may come in": False})
 
 
-def activate(member: Membership, actor: str) -> None:
+def activate(member: Membership, actor: User) -> None:
     """Let a locked member in again."""
     if not member.is_active:
         member.deactivated_at = None
         audit.note(actor, "activated", member, {"may come in": False}, {"may come in": True})
 
 
-def remove(member: Membership, actor: str) -> None:
+def remove(member: Membership, actor: User) -> None:
     """Take a locked member out of the workspace; their sessions go on in another one of theirs, or end.
 
     Raises LastAdministrator.
     """
-    _spare_the_last(member)
+    _let_go(member, actor)
     audit.note(actor, "removed", member, {"role": member.role})
     elsewhere = select(Membership.workspace_id).where(
         Membership.user_id == member.user_id,
@@ -70,6 +71,14 @@ def remove(member: Membership, actor: str) -> None:
     else:
         db.session.execute(delete(Session).where(*_sessions_of(member)))
     db.session.delete(member)
+
+
+def _let_go(member: Membership, actor: User) -> None:
+    """Let what an Administrator made let nobody in any more: who comes in is up to those who administer. Raises
+    LastAdministrator."""
+    _spare_the_last(member)
+    invitations.withdraw_those_of(member, actor)
+    resets.void_those_of(member.user_id)
 
 
 def _spare_the_last(member: Membership) -> None:

@@ -39,13 +39,13 @@ def _postgresql_id(_element: new_id, _compiler: SQLCompiler, **_: Any) -> str:
 def note(
     user: User,
     action: str,
-    by: str | None = None,
+    by: User | None = None,
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
 ) -> None:
     """Write down in all workspaces of the person that they, or `by`, did that to their account."""
     for membership in user.memberships:
-        audit.note(by or user.name, action, membership, before, after)
+        audit.note(by or user, action, membership, before, after)
 
 
 def note_failure(email: str) -> None:
@@ -57,8 +57,9 @@ def note_failure(email: str) -> None:
     here, entry = audit.from_where(), AuditEntry
     values = {
         entry.id: new_id(), entry.workspace_id: Membership.workspace_id, entry.at: literal(utcnow(), entry.at.type),
-        entry.actor: User.name, entry.action: literal(FAILED), entry.subject_kind: literal(Membership.__tablename__),
-        entry.subject_id: User.id, entry.label: User.name, entry.changes: literal({}, entry.changes.type),
+        entry.actor: User.name, entry.actor_id: User.id, entry.action: literal(FAILED),
+        entry.subject_kind: literal(Membership.__tablename__), entry.subject_id: User.id,
+        entry.label: User.name, entry.changes: literal({}, entry.changes.type),
         entry.address: literal(here.address), entry.browser: literal(here.browser),
     }  # fmt: skip
     whose = select(*values.values()).join(User, User.id == Membership.user_id).where(User.email == email.lower())

@@ -22,6 +22,8 @@ class Invitation(Base):
     email: Mapped[str] = mapped_column(String(254))
     """Whom it is for, or ""."""
     created_by: Mapped[str] = mapped_column(String(100))
+    creator_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("user_account.id"))
+    """Without whom it works no more, once they do not administer the workspace; None: made before that was kept."""
     created_at: Mapped[datetime] = mapped_column(default=utcnow)
     expires_at: Mapped[datetime]
 

@@ -42,5 +42,7 @@ class ResetLink(Base):
 
     token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
     user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("user_account.id"))
+    creator_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("user_account.id"))
+    """The Administrator who made it; None: it went out by letter."""
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]

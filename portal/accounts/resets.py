@@ -49,10 +49,10 @@ def send_link(email: str) -> None:
     commit_without_waiting()
 
 
-def new_link(user: User) -> str:
+def new_link(user: User, creator: User) -> str:
     """A link that an Administrator hands on; shown once."""
-    token = secrets.token_urlsafe(32)
-    db.session.add(ResetLink(token_hash=_hash(token), user_id=user.id, expires_at=utcnow() + BY_ADMINISTRATOR))
+    token, until = secrets.token_urlsafe(32), utcnow() + BY_ADMINISTRATOR
+    db.session.add(ResetLink(token_hash=_hash(token), user_id=user.id, creator_id=creator.id, expires_at=until))
     return link_of(token)
 
 
@@ -80,8 +80,16 @@ def set_password(user: User, password: str) -> None:
     """Change the password: all sessions end, and links that were sent before work no more."""
     user.password_hash = passwords.hashed(password)
     sessions.end(user)
-    unused = update(ResetLink).where(ResetLink.user_id == user.id, ResetLink.used_at.is_(None))
-    db.session.execute(unused.values(used_at=utcnow()))
+    _use_up(ResetLink.user_id == user.id)
+
+
+def void_those_of(creator_id: uuid.UUID) -> None:
+    """Let the links work no more that somebody made as an Administrator, in whichever workspace: they had but a day."""
+    _use_up(ResetLink.creator_id == creator_id)
+
+
+def _use_up(those: ColumnElement[bool]) -> None:
+    db.session.execute(update(ResetLink).where(those, ResetLink.used_at.is_(None)).values(used_at=utcnow()))
 
 
 def _works() -> tuple[ColumnElement[bool], ColumnElement[bool]]:

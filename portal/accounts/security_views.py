@@ -31,7 +31,7 @@ def index() -> BaseResponse:
     form = IdleForm(data={"minutes": str(space.idle_minutes or "")})
     if form.validate_on_submit():
         before, space.idle_minutes = space.idle_minutes, form.value
-        audit.note(person().name, "set the idle time", space, {"minutes": before}, {"minutes": form.value})
+        audit.note(person(), "set the idle time", space, {"minutes": before}, {"minutes": form.value})
         db.session.commit()
         say(
             f"Browsers are logged out after {form.value} minutes without use."
@@ -51,7 +51,7 @@ def require_two_steps() -> BaseResponse:
         return _page(_idle_form(), two_steps_form=form)
     before, space.needs_two_steps = space.needs_two_steps, form.needs_two_steps.data
     facts = {"required": before}, {"required": space.needs_two_steps}
-    audit.note(person().name, "set whether two-step log-in is required", space, *facts)
+    audit.note(person(), "set whether two-step log-in is required", space, *facts)
     db.session.commit()
     say("Everybody logs in in two steps now." if space.needs_two_steps else "Two-step log-in is up to each person.")
     return go(url_for("security.index"))
@@ -62,8 +62,8 @@ def require_two_steps() -> BaseResponse:
 def link(user_id: UUID) -> BaseResponse:
     """A link with which a member sets a new password; shown once, to be handed on."""
     user = _member_of_this_workspace_alone(user_id)
-    made = resets.new_link(user)
-    notes.note(user, "made a link for a new password", person().name)
+    made = resets.new_link(user, person())
+    notes.note(user, "made a link for a new password", person())
     notes.tell(user, f"{person().name} made a link with which your password can be set.")
     db.session.commit()
     return _page(_idle_form(), link=made, whose=user)
@@ -76,7 +76,7 @@ def two_step_off(user_id: UUID) -> BaseResponse:
     user = _member_of_this_workspace_alone(user_id)
     second_step.switch_off(user)
     sessions.end(user)
-    notes.note(user, "switched two-step log-in off", person().name)
+    notes.note(user, "switched two-step log-in off", person())
     notes.tell(user, f"{person().name} switched two-step log-in off for your account.")
     db.session.commit()
     say(f"{user.name} logs in by password alone now.")

@@ -114,7 +114,7 @@ def add_workspace(name: str, owner: User) -> Workspace:
     db.session.add(space)
     db.session.flush()
     db.session.add(Membership(workspace_id=space.id, user_id=owner.id, role=Role.ADMINISTRATOR))
-    audit.note(owner.name, "created the workspace", space)
+    audit.note(owner, "created the workspace", space)
     db.session.flush()
     return space
 
@@ -145,7 +145,7 @@ def open_session(user: User, space: uuid.UUID | None = None, action: str = "sign
     db.session.add(opened)
     db.session.flush()
     opened.token = token
-    audit.note(user.name, action, opened)
+    audit.note(user, action, opened)
     login_user(opened)
 
 
@@ -153,13 +153,13 @@ def enter(space: uuid.UUID) -> None:
     """Let the session go on in another workspace of its person."""
     session = current_user._get_current_object()  # the row behind Flask-Login's proxy
     session.workspace_id = space
-    audit.note(session.user.name, "switched to the workspace", session)
+    audit.note(session.user, "switched to the workspace", session)
 
 
 def close_session() -> None:
     """Sign the browser out; its cookie is worthless from now on, wherever a copy of it may be."""
     session = current_user._get_current_object()  # the row behind Flask-Login's proxy
-    audit.note(session.user.name, "signed out", session)
+    audit.note(session.user, "signed out", session)
     db.session.delete(session)
     logout_user()
 

@@ -61,7 +61,7 @@ def begin() -> Response:
         return _question(selection, form, FAILED)
     change = form.change if kind == Kind.EDIT else {}
     made = bulk.begin(workspace().id, kind, selection, selection.count(own(Contact)), change, person().name)
-    audit.note(person().name, NOTED[kind], made)
+    audit.note(person(), NOTED[kind], made)
     db.session.commit()
     return go(url_for("contact_bulk.show", bulk_id=made.id))
 
@@ -100,7 +100,7 @@ def undo(bulk_id: UUID) -> Response:
     if deletion.kind != Kind.DELETE:
         abort(404)
     made = bulk.restore(workspace().id, deletion, _restorable(deletion), person().name)
-    audit.note(person().name, NOTED[made.kind], made)
+    audit.note(person(), NOTED[made.kind], made)
     db.session.commit()
     return go(url_for("contact_bulk.show", bulk_id=made.id))
 
@@ -137,7 +137,7 @@ def empty() -> Response:
     if not total:
         return go(url_for("contact_bulk.bin_"))
     made = bulk.empty(workspace().id, total, person().name)
-    audit.note(person().name, NOTED[made.kind], made)
+    audit.note(person(), NOTED[made.kind], made)
     db.session.commit()
     return go(url_for("contact_bulk.show", bulk_id=made.id))
 

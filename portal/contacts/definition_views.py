@@ -79,7 +79,7 @@ def delete_field(field_id: UUID) -> Response:
     """Take it off all contacts and away."""
     field = own_or_404(CustomField, field_id)
     say(f"Field {field.name} is deleted.")
-    audit.note(person().name, "deleted a custom field", field, {"Name": field.name}, {"Name": None})
+    audit.note(person(), "deleted a custom field", field, {"Name": field.name}, {"Name": None})
     custom_fields.delete(field)
     db.session.commit()
     return go(url_for("definitions.fields"))
@@ -135,7 +135,7 @@ def delete_word(word_id: UUID) -> Response:
     chosen = request.form.get("instead", type=UUID)
     instead = own_or_404(ListWord, chosen) if chosen else None
     name, kind = word.name, word.kind
-    audit.note(person().name, f"deleted a {ONE_OF[kind]}", word, {"Name": name}, {"Name": instead and instead.name})
+    audit.note(person(), f"deleted a {ONE_OF[kind]}", word, {"Name": name}, {"Name": instead and instead.name})
     try:
         lists.delete(word, instead)
     except lists.LastWord:
@@ -161,7 +161,7 @@ def _saved(form: FieldForm, save: Callable[[], CustomField], done: str) -> bool:
     except custom_fields.TooMany:
         form.refuse("name", f"There are {custom_fields.MOST_FIELDS} fields already, and more are not possible.")
         return False
-    audit.note(person().name, f"{done} a custom field", field)
+    audit.note(person(), f"{done} a custom field", field)
     db.session.commit()
     say(f"Field {field.name} is saved.")
     return True
@@ -179,7 +179,7 @@ def _word_saved(form: WordForm, kind: WordKind, save: Callable[[], ListWord], do
     except lists.TooMany:
         form.refuse("name", f"A list has at most {lists.MOST_WORDS} words.")
         return False
-    audit.note(person().name, f"{done} a {ONE_OF[kind]}", word)
+    audit.note(person(), f"{done} a {ONE_OF[kind]}", word)
     db.session.commit()
     say(f"{word.name} is saved.")
     return True

@@ -57,7 +57,7 @@ def merge() -> Response:
     except service.ContactGone:
         say(GONE)
         return go(url_for("duplicates.index"))
-    audit.note(person().name, f"merged {len(contacts)} contacts", made)
+    audit.note(person(), f"merged {len(contacts)} contacts", made)
     say(f"{made.label} is one contact now. The others are in the trash for 30 days.")
     db.session.commit()
     return go(url_for("contacts.show", contact_id=made.id))

@@ -44,7 +44,7 @@ def download() -> Response:
     known = sheet.columns(workspace().id)
     wanted = set(request.args.getlist("column")) or {column.key for column in known}
     columns = [column for column in [*known, *sheet.kept_by_portal()] if column.key in wanted]
-    audit.note_look(person().name, "exported contacts", workspace())
+    audit.note_look(person(), "exported contacts", workspace())
     rows = export.lines(_chosen().of_them(own(Contact)), columns)
     name = f"contacts-{utcnow():%Y-%m-%d}.csv"
     return CsvResponse(stream_with_context(rows), headers={"Content-Disposition": f"attachment; filename={name}"})

@@ -94,7 +94,7 @@ def delete_tag(tag_id: UUID) -> Response:
     """Take a tag off all contacts and away."""
     tag = own_or_404(Tag, tag_id)
     say(f"Tag {tag.name} is deleted.")
-    audit.note(person().name, "deleted a tag", tag, _facts(tag))
+    audit.note(person(), "deleted a tag", tag, _facts(tag))
     tagging.delete(tag)
     db.session.commit()
     return go(url_for("contacts.tags"))
@@ -148,7 +148,7 @@ def _saved(form: TagForm, save: Callable[[str, str], Tag], done: str, before: di
         form.refuse("name", "There is a tag with this name already.")
         return False
     db.session.flush()
-    audit.note(person().name, f"{done} a tag", tag, before, _facts(tag))
+    audit.note(person(), f"{done} a tag", tag, before, _facts(tag))
     db.session.commit()
     say(f"Tag {form.name.data} is saved.")
     return True

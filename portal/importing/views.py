@@ -138,7 +138,7 @@ def run(import_id: UUID) -> BaseResponse:
     made = _locked(import_id)
     if made.stage == Stage.CHECKED and not made.problem:
         work.begin(made, Stage.RUNNING)
-        audit.note(person().name, "imported contacts", made)
+        audit.note(person(), "imported contacts", made)
         db.session.commit()
     return go(url_for("imports.show", import_id=made.id))
 
@@ -158,6 +158,8 @@ def stop(import_id: UUID) -> BaseResponse:
 def refused(import_id: UUID) -> Response:
     """The refused rows as they were, with a column that says why: to be mended and loaded again."""
     made = own_or_404(Import, import_id)
+    audit.note_look(person(), "exported the refused rows of an import", made)
+    db.session.refresh(made)  # what is streamed reads what was loaded since
     name = f"refused-{utcnow():%Y-%m-%d}.csv"
     headers = {"Content-Disposition": f"attachment; filename={name}"}
     return CsvResponse(stream_with_context(_refused_lines(made)), headers=headers)

@@ -46,7 +46,7 @@ def invite() -> Response:
     if not form.validate_on_submit():
         return _list_page(form, FAILED)
     email = (form.email.data or "").lower()
-    link = invitations.invite(workspace(), Role(form.role.data), email, person().name)
+    link = invitations.invite(workspace(), Role(form.role.data), email, person())
     db.session.commit()
     return _list_page(InviteForm(formdata=None), SAVED, link=link, invited=email, role=form.role.data)
 
@@ -55,7 +55,7 @@ def invite() -> Response:
 @allowed(Permission.PEOPLE)
 def withdraw(invitation_id: UUID) -> BaseResponse:
     """Make a link worthless that nobody has used."""
-    invitations.withdraw(own_or_404(Invitation, invitation_id), person().name)
+    invitations.withdraw(own_or_404(Invitation, invitation_id), person())
     db.session.commit()
     say("The invitation is withdrawn: its link works no more.")
     return go(url_for("people.index"))
@@ -78,7 +78,7 @@ def change_role(user_id: UUID) -> BaseResponse:
     role = Role(form.role.data)
 
     def change(member: Membership) -> str:
-        members.change_role(member, role, person().name)
+        members.change_role(member, role, person())
         return f"{member.user.name} is {'an' if role[0] == 'A' else 'a'} {role} now."
 
     return _change(user_id, change)
@@ -90,7 +90,7 @@ def deactivate(user_id: UUID) -> BaseResponse:
     """Keep a member out from now on."""
 
     def change(member: Membership) -> str:
-        members.deactivate(member, person().name)
+        members.deactivate(member, person())
         return f"{member.user.name} is deactivated and signed out. What they did and own stays."
 
     return _change(user_id, change)
@@ -102,7 +102,7 @@ def activate(user_id: UUID) -> BaseResponse:
     """Let a member in again."""
 
     def change(member: Membership) -> str:
-        members.activate(member, person().name)
+        members.activate(member, person())
         return f"{member.user.name} can log in again."
 
     return _change(user_id, change)
@@ -117,7 +117,7 @@ def remove(user_id: UUID) -> BaseResponse:
         return _member_page(member, FAILED, problem="Contacts are theirs. Hand them over first.")
 
     def change(member: Membership) -> str:
-        members.remove(member, person().name)
+        members.remove(member, person())
         return f"{member.user.name} is removed."
 
     return _change(user_id, change, url_for("people.index"))
@@ -134,7 +134,7 @@ def hand_over(user_id: UUID) -> BaseResponse:
     taker = UUID(form.to.data) if form.to.data else None
     made = handing.begin(workspace().id, user_id, taker, person().name)
     name = dict(form.to.choices)[form.to.data]
-    audit.note(person().name, "handed contacts over", member, after={"contacts": made.total, "to": name})
+    audit.note(person(), "handed contacts over", member, after={"contacts": made.total, "to": name})
     db.session.commit()
     ends = time.monotonic() + AT_ONCE_SECONDS
     while handing.go_on(made.id) and time.monotonic() < ends:

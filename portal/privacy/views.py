@@ -47,7 +47,7 @@ class EraseForm(Form):
 def export(contact_id: UUID) -> BaseResponse:
     """All that is held on one contact."""
     _label(contact_id)
-    audit.note_look(person().name, "exported personal data", _subject(contact_id))
+    audit.note_look(person(), "exported personal data", _subject(contact_id))
     pieces = holding.pieces(workspace().id, contact_id)
     headers = {"Content-Disposition": f"attachment; filename=contact-{contact_id}.json"}
     return Response(stream_with_context(pieces), mimetype="application/json", headers=headers)
@@ -62,7 +62,7 @@ def erase(contact_id: UUID) -> BaseResponse:
     if not (form.validate_on_submit() and form.confirms(label)):
         return _question(form, contact_id, label)
     erasure = erasing.begin(workspace().id, contact_id, person().name)
-    audit.note(person().name, "erased", _subject(contact_id))
+    audit.note(person(), "erased", _subject(contact_id))
     db.session.commit()
     ends = time.monotonic() + AT_ONCE_SECONDS
     while erasing.go_on(erasure.id) and time.monotonic() < ends:

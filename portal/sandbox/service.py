@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Select, delete, select
 
 from .. import audit
-from ..accounts.models import SandboxMode, Workspace
+from ..accounts.models import SandboxMode, User, Workspace
 from ..extensions import db
 from ..webhooks import publisher, signing
 from ..webhooks.letters import MASK
@@ -47,17 +47,18 @@ def webhooks_of(workspace: Workspace) -> list[Webhook]:
     return [webhook for webhook in living(workspace.id) if webhook.url.endswith(f"/sandbox/{workspace.sandbox_token}")]
 
 
-def point_webhook(workspace: Workspace, address: str, actor: str) -> None:
+def point_webhook(workspace: Workspace, address: str, actor: User) -> None:
     """Make a webhook that sends every event to the sandbox, unless there is one."""
     if not webhooks_of(workspace):
-        webhook = Webhook(workspace_id=workspace.id, url=address, event_types=list(CONTACT_EVENTS), created_by=actor)
+        webhook = Webhook(workspace_id=workspace.id, url=address, event_types=list(CONTACT_EVENTS))
         webhook.secret, webhook.description = signing.seal(signing.new_secret()), "Sandbox receiver"
+        webhook.created_by = actor.name
         db.session.add(webhook)
         db.session.flush()
         audit.note(actor, "created", webhook)
 
 
-def set_mode(workspace: Workspace, mode: SandboxMode, actor: str) -> None:
+def set_mode(workspace: Workspace, mode: SandboxMode, actor: User) -> None:
     """Let it fail in that way, or recover: then what waits for it is tried at once."""
     before, workspace.sandbox_mode = workspace.sandbox_mode, mode
     audit.note(actor, "changed the sandbox receiver", workspace, {"answers": str(before)}, {"answers": str(mode)})
@@ -67,7 +68,7 @@ def set_mode(workspace: Workspace, mode: SandboxMode, actor: str) -> None:
                 _try_now(webhook, actor)
 
 
-def _try_now(webhook: Webhook, actor: str) -> None:
+def _try_now(webhook: Webhook, actor: User) -> None:
     if not webhook.is_active:
         audit.note(actor, "resumed", webhook)
     publisher.try_now(webhook)

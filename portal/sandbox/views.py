@@ -69,7 +69,7 @@ def show() -> Response | tuple[str, int]:
 @allowed(Permission.WEBHOOKS)
 def use() -> BaseResponse:
     """Point a webhook at the sandbox, with one click."""
-    service.point_webhook(workspace(), own_address(), person().name)
+    service.point_webhook(workspace(), own_address(), person())
     db.session.commit()
     return go(local_path(request.args.get("next")))
 
@@ -81,7 +81,7 @@ def set_mode() -> Response | BaseResponse | tuple[str, int]:
     wanted = request.form.get("mode")
     if wanted not in set(SandboxMode):
         abort(400)
-    service.set_mode(workspace(), SandboxMode(wanted), person().name)
+    service.set_mode(workspace(), SandboxMode(wanted), person())
     db.session.commit()
     return show() if wants_fragment() else go(url_for("sandbox.show"))
 

@@ -44,7 +44,7 @@ def begin() -> Response:
     made = bulk.begin(workspace().id, _kind(), Filters.of(request.form), person().name)
     touched = own(Webhook).where(Webhook.id.in_([UUID(key) for key in made.webhooks]))
     for webhook in db.session.scalars(touched):
-        audit.note(person().name, NOTED[made.kind], webhook)
+        audit.note(person(), NOTED[made.kind], webhook)
     db.session.commit()
     return go(url_for("bulk.show", bulk_id=made.id))
 
@@ -69,7 +69,7 @@ def stop(bulk_id: UUID) -> Response:
     """What is done stays done, the rest stays as it is."""
     found = own_or_404(Bulk, bulk_id)
     found.stop()
-    audit.note(person().name, "stopped", found)
+    audit.note(person(), "stopped", found)
     db.session.commit()
     return go(url_for("bulk.show", bulk_id=bulk_id))
 
@@ -84,7 +84,7 @@ def replay(webhook_id: UUID) -> Response:
     if days not in bulk.REPLAY_DAYS:
         abort(400)
     made = bulk.replay(webhook, utcnow() - timedelta(days=days), person().name)
-    audit.note(person().name, f"replayed {days} days" if days > 1 else "replayed 24 hours", webhook)
+    audit.note(person(), f"replayed {days} days" if days > 1 else "replayed 24 hours", webhook)
     db.session.commit()
     return go(url_for("bulk.show", bulk_id=made.id))
 

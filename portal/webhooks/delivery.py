@@ -95,7 +95,7 @@ def resend(delivery_id: UUID) -> Response:
     """Send it once more, with the same id and the same bytes."""
     delivery = own_or_404(Delivery, delivery_id)
     if publisher.resend(delivery):
-        audit.note(person().name, "resent", delivery)
+        audit.note(person(), "resent", delivery)
         say("It is sent again.")
     elif delivery.webhook.state == State.DELETED:
         say("Its webhook was deleted, so there is nowhere to send it to.")

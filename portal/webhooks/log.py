@@ -50,7 +50,7 @@ def index() -> Response | tuple[str, int]:
 @allowed(Permission.EXPORT)
 def download() -> Response:
     """What matches, all of it, for a spreadsheet."""
-    audit.note_look(person().name, "exported deliveries", workspace())
+    audit.note_look(person(), "exported deliveries", workspace())
     rows = export.lines(Log(workspace().id, Filters.of(request.args)))
     name = f"deliveries-{utcnow():%Y-%m-%d}.csv"
     return CsvResponse(stream_with_context(rows), headers={"Content-Disposition": f"attachment; filename={name}"})

@@ -28,7 +28,7 @@ def test(webhook_id: UUID) -> Response:
         abort(400)
     delivery = publisher.send_test(webhook, EventType(wanted), person().name)
     db.session.flush()
-    audit.note(person().name, "sent a test", delivery)
+    audit.note(person(), "sent a test", delivery)
     db.session.commit()
     return _part(delivery) if wants_fragment() else go(url_for("deliveries.show", delivery_id=delivery.id))
 

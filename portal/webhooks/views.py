@@ -73,7 +73,7 @@ def new() -> Response:
     form.fill(webhook)
     db.session.add(webhook)
     db.session.flush()
-    audit.note(person().name, "created", webhook)
+    audit.note(person(), "created", webhook)
     db.session.commit()
     return page("webhooks/index.html", "webhooks/_secret.html", SAVED, secret=secret, webhook=webhook, **_list())
 
@@ -130,7 +130,7 @@ def edit(webhook_id: UUID) -> Response:
         return form_page(form, url_for("webhooks.edit", webhook_id=webhook.id), webhook)
     before = _known(webhook)
     form.fill(webhook)
-    audit.note(person().name, "changed", webhook, *_told(before, _known(webhook)))
+    audit.note(person(), "changed", webhook, *_told(before, _known(webhook)))
     db.session.commit()
     say("Webhook saved.")
     return go(url_for("webhooks.show", webhook_id=webhook.id))
@@ -142,7 +142,7 @@ def pause(webhook_id: UUID) -> Response:
     """Hold its deliveries until somebody resumes it."""
     webhook = _webhook(webhook_id)
     webhook.pause(PauseReason.PERSON)
-    audit.note(person().name, "paused", webhook)
+    audit.note(person(), "paused", webhook)
     db.session.commit()
     say("Paused. Changes go on being recorded and are sent when you resume.")
     return go(url_for("webhooks.show", webhook_id=webhook.id))
@@ -154,7 +154,7 @@ def resume(webhook_id: UUID) -> Response:
     """Send what was held, oldest first."""
     webhook = _webhook(webhook_id)
     publisher.resume(webhook)
-    audit.note(person().name, "resumed", webhook)
+    audit.note(person(), "resumed", webhook)
     db.session.commit()
     say("Resumed. What was waiting is sent now, oldest first.")
     return go(url_for("webhooks.show", webhook_id=webhook.id))
@@ -166,7 +166,7 @@ def rotate(webhook_id: UUID) -> Response:
     """A new secret, shown once."""
     webhook = _webhook(webhook_id)
     secret = publisher.rotate_secret(webhook)
-    audit.note(person().name, "rotated the secret", webhook)
+    audit.note(person(), "rotated the secret", webhook)
     db.session.commit()
     facts = _facts(webhook, _pulse())
     return page("webhooks/show.html", "webhooks/_secret.html", secret=secret, rotated=True, **facts)
@@ -178,7 +178,7 @@ def delete(webhook_id: UUID) -> Response:
     """Cancel what waits and take the webhook away; its log stays."""
     webhook = _webhook(webhook_id)
     canceled = publisher.delete(webhook)
-    audit.note(person().name, "deleted", webhook)
+    audit.note(person(), "deleted", webhook)
     db.session.commit()
     say(f"Webhook deleted, {canceled:,} waiting canceled." if canceled else "Webhook deleted.")
     return go(url_for("webhooks.index"))

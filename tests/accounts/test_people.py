@@ -93,6 +93,31 @@ def test_links_that_are_too_old_or_withdrawn_let_nobody_in(app: Flask, dana: Per
     assert len(service.everybody(dana.workspace_id)) == 1
 
 
+@pytest.mark.parametrize(("act", "data"), [("role", {"role": "Supervisor"}), ("deactivate", {}), ("remove", {})])
+def test_what_an_administrator_made_lets_nobody_in_once_they_are_none(
+    app: Flask, dana: Person, hire: Callable[..., Person], act: str, data: dict[str, str]
+) -> None:
+    ben, ada = hire(dana, Role.ADMINISTRATOR, "Ben Ode"), hire(dana)
+    others, made = invite(dana), invite(ben, "Administrator")
+    answer = ben.client.post(f"/settings/log-in/{ada.user_id}/link").text
+    [reset] = re.findall(r"http://localhost(/reset/[\w-]{43})", answer)
+    assert [app.test_client().get(link).status_code for link in (others, made, reset)] == [200] * 3
+    assert said(dana.client, f"/settings/people/{ben.user_id}/{act}", **data)[0] == 303
+    for link in (made, reset):
+        assert app.test_client().get(link).status_code == app.test_client().post(link, data=NEW).status_code == 404
+    assert app.test_client().get(others).status_code == 200, "what others made goes on"
+    assert ("Dana Whitfield", "withdrew the invitation") in [one[:2] for one in noted(dana)]
+
+
+def test_another_administrators_links_go_on_when_somebody_becomes_one(
+    app: Flask, dana: Person, hire: Callable[..., Person]
+) -> None:
+    ben = hire(dana, Role.ADMINISTRATOR)
+    link = invite(ben)
+    assert said(dana.client, f"/settings/people/{ben.user_id}/role", role="Administrator")[0] == 303
+    assert app.test_client().get(link).status_code == 200
+
+
 def test_a_letter_goes_out_where_a_mail_server_is_configured(app: Flask, dana: Person) -> None:
     invite(dana, email="ben@example.com")
     assert db.session.scalars(select(Letter)).all() == []

@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
+from portal.audit import AuditEntry
 from portal.contacts import custom_fields, export
 from portal.contacts.field_models import FieldType
 from portal.contacts.models import Contact
@@ -227,6 +228,8 @@ def test_refused_rows_are_mended_in_a_file_and_loaded_again(wizard: Wizard) -> N
     made = wizard.imported(table(("Email", "Company name", "Notes"), *rows, delimiter=";"))
     answer = wizard.person.client.get(f"/contacts/import/{made.id}/refused.csv")
     text = answer.data.decode("utf-8-sig")
+    taken = select(AuditEntry.actor_id).where(AuditEntry.action == "exported the refused rows of an import")
+    assert db.session.scalars(taken).all() == [wizard.person.user_id]
     assert text.startswith("Email;Company name;Notes;Reason\r\n")
     assert text.count("Give a full e-mail address") == 1
     assert ";=" not in text
