@@ -12,6 +12,7 @@ from portal.contacts.field_models import FieldType
 from portal.contacts.list_models import TrashedContact
 from portal.contacts.models import Contact
 from portal.extensions import db
+from portal.fields import CAME_BACK
 from tests.webhooks.making import make_webhook
 
 pytestmark = pytest.mark.both
@@ -70,6 +71,13 @@ def test_what_becomes_of_them_is_shown_before_and_told_after(dana: Any, twins: l
     assert [field["value"] for field in merged["customFields"]] == [7]
     assert deleted == {"event": "ContactDeleted", "ids": [ids[1]]}
     assert db.session.get(TrashedContact, twins[1]), "the other one can be restored"
+
+
+def test_what_comes_back_after_a_log_in_is_shown_and_merges_nobody(dana: Any, twins: list[uuid.UUID]) -> None:
+    form = {"id": [str(key) for key in twins], "primary": str(twins[0]), "act": "merge", CAME_BACK: "y"}
+    answer = dana.client.post("/contacts/merge", data=form)
+    assert (answer.status_code, "not saved yet" in answer.text) == (200, True)
+    assert db.session.query(TrashedContact).all() == []
 
 
 def test_one_that_is_gone_or_anothers_is_merged_with_nobody(
