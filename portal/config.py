@@ -50,7 +50,7 @@ def load(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
         "DATA": data,
         "SECRET_KEY": secret_key,
         "SQLALCHEMY_DATABASE_URI": database_url,
-        "SQLALCHEMY_ENGINE_OPTIONS": _engine_options(database_url),
+        "SQLALCHEMY_ENGINE_OPTIONS": engine_options(database_url),
         "REDIS_URL": environ.get("REDIS_URL") or f"unix://{embedded_socket(data)}",
         "REDIS_TLS": _redis_tls(environ),
         "ENCRYPTION_KEYS": _encryption_keys(environ, secret_key),
@@ -139,8 +139,10 @@ def _database_url(environ: Mapping[str, str], data: Path) -> str:
     return "postgresql://" + url.removeprefix("postgres://") if url.startswith("postgres://") else url
 
 
-def _engine_options(url: str) -> dict[str, Any]:
+def engine_options(url: str) -> dict[str, Any]:
+    """How SQLAlchemy connects to that database, and what its errors say."""
     options: dict[str, Any] = {"pool_size": POOL_SIZE, "max_overflow": 0, "pool_timeout": 30}
+    options["hide_parameters"] = True  # errors are logged, and what is saved are people's data
     is_sqlite = make_url(url).get_backend_name() == "sqlite"
     return options | ({"connect_args": {"timeout": BUSY_SECONDS}} if is_sqlite else {})
 

@@ -20,6 +20,7 @@ from flask_login import LoginManager
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 from sqlalchemy import Connection, DateTime, Dialect, Engine, Enum, Float, MetaData, String, event, literal, text
+from sqlalchemy.engine.interfaces import ExceptionContext
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase
@@ -151,6 +152,18 @@ def _look_whether_it_stands(connection: Any, record: ConnectionPoolEntry, _proxy
             connection.autocommit = False
         except psycopg.Error as error:
             raise DisconnectionError from error
+
+
+@event.listens_for(Engine, "handle_error")
+def _say_nothing_of_rows(context: ExceptionContext) -> None:
+    """Leave of a database's error its class and code: its text quotes what was to be saved, and tracebacks go to logs
+    and to Redis. That there is no connection is told in full: then no row was spoken of."""
+    error, wrapped = context.original_exception, context.sqlalchemy_exception
+    code = getattr(error, "sqlstate", None) or getattr(error, "sqlite_errorname", "")
+    if wrapped is None or (not code and isinstance(error, psycopg.OperationalError)):
+        return
+    error.args = (code,)
+    wrapped.args = (f"({type(error).__module__}.{type(error).__name__}) {code}",)
 
 
 @event.listens_for(Engine, "begin")

@@ -153,6 +153,13 @@ class AppWorker(SimpleWorker):
         with self.app.app_context():
             return super().perform_job(job, queue, execution)
 
+    def handle_job_failure(
+        self, job: Job, queue: Queue, started_job_registry: Any = None, exc_string: str = "",
+        execution: Execution | None = None,
+    ) -> None:  # fmt: skip
+        """Let Redis know that it failed, and not why: the log says that, and a traceback may quote people's data."""
+        super().handle_job_failure(job, queue, started_job_registry, "", execution)
+
 
 class ThreadWorker(AppWorker):
     """One that lives in a thread beside others (the names with an underscore are private to rq 3.0.0)."""

