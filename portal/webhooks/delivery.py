@@ -11,7 +11,7 @@ from sqlalchemy.orm import load_only
 from werkzeug.wrappers import Response
 
 from .. import audit
-from ..accounts.permissions import Permission, allowed
+from ..accounts.permissions import Permission, allowed, may
 from ..accounts.service import own_or_404, person, workspace
 from ..extensions import db, limiter
 from ..fields import shows_again
@@ -177,16 +177,18 @@ def _window(delivery: Delivery, wanted: int | None) -> Window | None:
 
 
 def _exactly(delivery: Delivery, chosen: Attempt | None, raw: bool) -> dict[str, Any]:
-    """What was sent and what came back with the chosen attempt, to the byte."""
-    body = delivery.event.body
+    """What was sent and what came back with the chosen attempt, to the byte. A URL may hold a credential: in full it is
+    for those who may see the webhook."""
+    body, sees_url = delivery.event.body, may("webhooks.show")
     return {
+        "address": "" if chosen is None else chosen.url if sees_url else sentences.place(chosen.url),
         "raw": raw,
         "body": exact.raw if raw else exact.pretty,
         "shown": SHOWN,
         "header_lines": exact.headers,
         "visible": exact.visible,
         "phases": _phases(chosen) if chosen else [],
-        "curl": exact.curl(chosen.url, chosen.request_headers, body, MASK) if chosen and body else "",
+        "curl": exact.curl(chosen.url, chosen.request_headers, body, MASK) if chosen and body and sees_url else "",
         "meaning": explain(chosen.failure, chosen.status).advice if chosen and chosen.failure else "",
         "masked": any(value == MASK for _, value in chosen.request_headers) if chosen else False,
         "all_attempts": pace().attempts,

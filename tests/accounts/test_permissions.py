@@ -13,6 +13,8 @@ from werkzeug.test import TestResponse
 from portal.accounts.models import Membership, Role
 from portal.accounts.permissions import LEAST, UPWARDS, Permission, allowed, is_public, needed
 from portal.extensions import db, limiter
+from portal.webhooks.log_models import Attempt
+from portal.webhooks.models import Webhook
 from tests.conftest import Person
 from tests.routes import LEAST_ROLE, ROUTES, Route
 from tests.test_separation import CLOSED, FORMS, ask
@@ -94,6 +96,27 @@ def test_no_page_leads_to_what_its_reader_may_not_use(
                     seen.add(endpoint)
                     assert is_public(endpoint) or may(role, endpoint), (route, address)
     assert {"contacts.index", "accounts.log_out", "contacts.new"} <= seen
+
+
+@pytest.mark.parametrize("role", [Role.AGENT, Role.SUPERVISOR])
+def test_a_webhooks_url_is_shown_in_full_to_none_but_those_who_may_see_webhooks(
+    app: Flask, dana: Person, hire: Callable[..., Person], role: Role
+) -> None:
+    world, person, credential = plant(dana, "z~q"), hire(dana, role), "cr3dential-of-the-receiver"
+    url = f"https://hooks.example/in?key={credential}"
+    for model in (Webhook, Attempt):
+        db.session.execute(db.update(model).values(url=url))
+    db.session.commit()
+    seen = ""
+    for route in ROUTES:
+        if route.method == "GET" and (route.public or may(role, route.endpoint)):
+            for headers in FORMS:
+                answer = ask(person.client, app, route, world.get(route.names, ""), headers=headers)
+                assert credential not in answer.text, route
+                seen += answer.text
+    assert "POST hooks.example/in" in seen
+    page = dana.client.get(f"/deliveries/{world['delivery']}").text
+    assert page.count(credential) == 2  # in the request and in its curl
 
 
 def is_page(answer: TestResponse) -> bool:
