@@ -56,7 +56,15 @@ def begin_reading(made: Import) -> list[Record]:
 
 def rows(made: Import) -> Iterator[Record]:
     """The records behind the import's cursor, the header among them."""
-    place, row = made.place, made.row
+    return _rows(made, made.place, made.row)
+
+
+def all_rows(made: Import) -> Iterator[Record]:
+    """All records of the file, wherever the cursor is. Raises Unreadable when they are no table."""
+    return _rows(made, 0, 0)
+
+
+def _rows(made: Import, place: int, row: int) -> Iterator[Record]:
     if place == 0 and (separator := sniffing.SEPARATOR.match(_head(made))):
         place = separator.end()
     lines = Lines(_pieces(made.id, place), made.encoding, place)
@@ -64,7 +72,8 @@ def rows(made: Import) -> Iterator[Record]:
 
 
 def forget(made: Import) -> None:
-    """Take the file away; what was refused stays."""
+    """Take the file away, and what is shown of it; what was refused stays."""
+    made.samples = []
     db.session.execute(delete(ImportChunk).where(ImportChunk.import_id == made.id))
     forget_keys(made)
 

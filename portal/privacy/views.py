@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from .. import audit
 from ..accounts.permissions import Permission, allowed
 from ..accounts.service import own, own_or_404, person, workspace
+from ..contacts.erasing import others
 from ..contacts.models import Contact
 from ..extensions import db
 from ..fields import Form, shows_again, text
@@ -87,6 +88,7 @@ def show(erasure_id: UUID) -> Response | tuple[str, int]:
 def _question(form: EraseForm, contact_id: UUID, label: str) -> Response:
     values: dict[str, Any] = {"contact_id": contact_id, "label": label, "is_there": _find(contact_id) is not None}
     values["is_trashed"] = erasing.is_trashed(workspace().id, contact_id)
+    values["others"] = others(workspace().id, contact_id)
     values["events"] = count(workspace().id, contact_id)
     values["told"] = forecast(workspace().id, EventType.DELETED)
     return page("privacy/erase.html", status=FAILED if form.is_submitted() else 200, form=form, **values)

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Update,
     and_,
     bindparam,
+    exists,
     or_,
     select,
     update,
@@ -26,7 +27,7 @@ from ..pace import pace, prepared
 from . import breaker, lanes, letters, recording, sendable, throttle
 from .lease import LeaseLost
 from .letters import Letter
-from .models import Delivery, State, Status, Trigger, Webhook
+from .models import ERASED, Delivery, State, Status, Subject, Trigger, Webhook
 from .outbound import Failure, Result
 from .recording import Answers
 
@@ -113,10 +114,18 @@ def _deliveries() -> Select[Delivery]:
 
 
 @prepared
-def _states() -> Select[Status]:
-    """Where deliveries stand, and stay until the commit."""
-    chosen = select(Delivery.status).where(among(Delivery.id, "keys"))
+def _states() -> Select[Status, bool]:
+    """Where deliveries stand, and stay until the commit; and whether they tell of somebody who was erased."""
+    is_erased = exists().where(Subject.event_id == Delivery.event_id, Subject.label == ERASED)
+    chosen = select(Delivery.status, is_erased).where(among(Delivery.id, "keys"))
     return chosen.order_by(Delivery.seq).with_for_update()
+
+
+@prepared
+def _erased() -> Select[uuid.UUID, uuid.UUID]:
+    """Of deliveries those contacts that were erased."""
+    theirs = select(Delivery.id, Subject.contact_id).join(Subject, Subject.event_id == Delivery.event_id)
+    return theirs.where(among(Delivery.id, "keys"), Subject.label == ERASED)
 
 
 def _locked(answers: Answers) -> Webhook:
@@ -144,8 +153,8 @@ def _record(webhook: Webhook, token: str, answers: Answers) -> bool:
     held = webhook.lease_token == token
     plain = held and webhook.probe_at is None and all(map(_is_plain, answers))
     keys = [letter.delivery_id for letter, _ in answers]
-    states = set(db.session.connection().scalars(_states(), {"keys": keys})) if plain else set()
-    if states == {Status.PENDING}:
+    states = set(map(tuple, db.session.connection().execute(_states(), {"keys": keys}))) if plain else set()
+    if states == {(Status.PENDING, False)}:
         recording.take(webhook.id, answers)
         breaker.answers(webhook, len(answers))
     else:
@@ -161,7 +170,8 @@ def _is_plain(answer: tuple[Letter, Result]) -> bool:
 
 def _settle_each(webhook: Webhook, keys: Sequence[uuid.UUID], answers: Answers, held: bool) -> None:
     deliveries = {delivery.id: delivery for delivery in db.session.scalars(_deliveries(), {"keys": keys})}
-    recording.log([(letter, _without_answer(deliveries[letter.delivery_id], result)) for letter, result in answers])
+    erased = {(key, who) for key, who in db.session.connection().execute(_erased(), {"keys": keys})}
+    recording.log([(letter, _fit_to_keep(letter, result, erased)) for letter, result in answers])
     for letter, result in answers:
         delivery = deliveries[letter.delivery_id]
         _note(delivery, letter, result)
@@ -172,10 +182,10 @@ def _settle_each(webhook: Webhook, keys: Sequence[uuid.UUID], answers: Answers, 
     lanes.leave(webhook.id, [key for key, delivery in deliveries.items() if delivery.status != Status.PENDING])
 
 
-def _without_answer(delivery: Delivery, result: Result) -> Result:
-    """It was on its way when its contact was erased: nothing is kept of the answer but the facts."""
-    erased = delivery.status == Status.CANCELED and delivery.event.erased_at
-    return replace(result, body=b"", headers=(), reason="") if erased else result
+def _fit_to_keep(letter: Letter, result: Result, erased: Collection[tuple[uuid.UUID, uuid.UUID]]) -> Result:
+    """Nothing but the facts of an answer to what told of a contact that was erased while it was on its way."""
+    told = any(str(who).encode() in letter.body for key, who in erased if key == letter.delivery_id)
+    return replace(result, body=b"", headers=(), reason="") if told else result
 
 
 def _later(webhook: Webhook, *which: ColumnElement[bool]) -> Update:

@@ -12,14 +12,13 @@ from sqlalchemy import ColumnElement, Select, delete, exists, func, select, upda
 from sqlalchemy.orm import aliased, selectinload
 
 from ..extensions import db, utcnow
-from . import engine, words
+from . import engine
 from .log_models import Attempt, SearchWord
-from .models import Delivery, Event, EventType, Status, Subject, Webhook
+from .models import ERASED, Delivery, Event, EventType, Status, Subject, Webhook
+from .naming import Person
 from .publisher import ring_after_commit
 from .worker_models import Bulk
 
-ERASED = "Erased contact"
-"""What the log calls it from then on."""
 CHUNK = 100
 """Rows of a slice."""
 
@@ -37,14 +36,27 @@ def last_label(workspace_id: uuid.UUID, contact_id: uuid.UUID) -> str | None:
 
 
 def forget_words(workspace_id: uuid.UUID, contact_id: uuid.UUID) -> None:
-    """Nobody finds it by a word any more, and bulk work forgets that it was searched for."""
+    """Nobody finds it by a word any more."""
     mine = SearchWord.workspace_id == workspace_id, SearchWord.contact_id == contact_id
-    known = set(db.session.scalars(select(SearchWord.word).where(*mine)))
-    for bulk in db.session.scalars(select(Bulk).where(Bulk.workspace_id == workspace_id)):
-        asked = words.asked(bulk.filters.get("q", ""))
-        if asked and all(any(word.startswith(one) for word in known for one in ones) for ones in asked):
-            bulk.filters = {name: value for name, value in bulk.filters.items() if name != "q"}
     db.session.execute(delete(SearchWord).where(*mine))
+
+
+def searches(workspace_id: uuid.UUID, person: Person) -> list[str]:
+    """What bulk work searches for, where that is the person."""
+    return [bulk.filters["q"] for bulk in _seeking(workspace_id, person)]
+
+
+def forget_searches(workspace_id: uuid.UUID, person: Person) -> None:
+    """Bulk work that searches for the person is stopped before it forgets that: without its condition, a cancel of a
+    few would be a cancel of all."""
+    for bulk in _seeking(workspace_id, person):
+        bulk.stop()
+        bulk.filters = {name: value for name, value in bulk.filters.items() if name != "q"}
+
+
+def _seeking(workspace_id: uuid.UUID, person: Person) -> list[Bulk]:
+    mine = select(Bulk).where(Bulk.workspace_id == workspace_id).order_by(Bulk.id)
+    return [bulk for bulk in db.session.scalars(mine) if person.is_sought(bulk.filters.get("q", ""))]
 
 
 def cancel_some(workspace_id: uuid.UUID, contact_id: uuid.UUID) -> int:
@@ -64,6 +76,7 @@ def blank_some(workspace_id: uuid.UUID, contact_id: uuid.UUID, after: str) -> Se
     """Blank what the next events say of the contact, and what receivers answered to them; their ids."""
     keys = _events(workspace_id, contact_id).where(Event.id > after).order_by(Event.id).limit(CHUNK)
     ids = db.session.scalars(keys).all()
+    _lock_webhooks(ids)
     deliveries = _locked(Delivery.event_id.in_(ids))  # an answer that comes in this moment is written before or after
     for event in db.session.scalars(select(Event).where(Event.id.in_(ids)).options(selectinload(Event.subjects))):
         _blank(event, contact_id)
@@ -71,6 +84,12 @@ def blank_some(workspace_id: uuid.UUID, contact_id: uuid.UUID, after: str) -> Se
     mine = Attempt.delivery_id.in_([delivery.id for delivery in deliveries])
     db.session.execute(update(Attempt).where(mine).values(blank).execution_options(synchronize_session=False))
     return ids
+
+
+def _lock_webhooks(events: Sequence[str]) -> None:
+    """Nobody is about to write an answer down who has looked already whether its contacts were erased."""
+    theirs = Webhook.id.in_(select(Delivery.webhook_id).where(Delivery.event_id.in_(events)))
+    db.session.execute(select(Webhook.id).where(theirs).order_by(Webhook.id).with_for_update(key_share=True))
 
 
 def without(body: bytes, contact_id: uuid.UUID) -> bytes | None:

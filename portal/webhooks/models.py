@@ -178,6 +178,10 @@ class Event(Base):
     subjects: Mapped[list["Subject"]] = relationship(order_by="Subject.position", lazy="selectin")
 
 
+ERASED = "Erased contact"
+"""What the log calls a contact that was erased."""
+
+
 class Subject(Base):
     """One contact that an event is about, as it was then: it outlives the contact, so that the log stays readable."""
 

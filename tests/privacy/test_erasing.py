@@ -1,6 +1,7 @@
 """A contact is forgotten for good: no word of it is left anywhere, the facts of what was delivered are."""
 
 import json
+import re
 import uuid
 from typing import Any
 
@@ -87,7 +88,7 @@ def test_no_word_of_it_is_left_and_the_facts_are(app: Flask, dana: Person) -> No
     dana.client.post(f"/contacts/{contact_id}/edit", data=FORM | {"job_title": "Owl keeper", "last_name": "Quix"})
     event = batch(webhook, contact_id, uuid.uuid4())
     send_all(webhook)
-    dana.client.post("/deliveries/bulk", data={"act": "resend", "q": "quixw zel"})
+    dana.client.post("/deliveries/bulk", data={"act": "resend", "q": "quix zelda"})
     sandbox = SandboxRequest(
         workspace_id=dana.workspace_id, headers=[], length=9, verdict="valid", answer=200,
         body=f'{{"contacts":[{{"id":"{contact_id}","firstName":"Zelda"}}]}}'.encode(),
@@ -153,6 +154,49 @@ def test_what_is_on_its_way_leaves_nothing_behind(app: Flask, dana: Person) -> N
     attempt = db.session.scalars(select(Attempt)).one()
     assert (attempt.status, attempt.response_body, attempt.response_headers, attempt.reason) == (200, b"", [], "")
     assert db.session.get_one(Delivery, letter.delivery_id, populate_existing=True).status == Status.SUCCEEDED
+
+
+def test_what_a_batch_is_answered_meanwhile_is_not_kept_either(app: Flask, dana: Person) -> None:
+    """Other contacts of the batch are still there, and so are its later attempts, which do not tell of this one."""
+    webhook = make_webhook(dana.workspace_id, "http://127.0.0.1:9/hook", width=9)
+    contact_id = make_contact(dana)
+    send_all(webhook)
+    told, others = batch(webhook, contact_id, uuid.uuid4()), batch(webhook, uuid.uuid4(), uuid.uuid4())
+    letters = engine.claim(webhook.id, None, [])
+    db.session.rollback()
+    assert len(letters) == 2
+    erase(dana, contact_id)
+    engine.record(None, [(letter, ECHO) for letter in letters])  # type: ignore[arg-type]
+    db.session.commit()
+    kept = {event.id: attempts_of(event) for event in (told, others)}
+    assert [(one.status, one.response_body, one.response_headers) for one in kept[told.id]] == [(200, b"", [])]
+    assert [one.response_body for one in kept[others.id]] == [ECHO.body]
+    publisher.resend(delivery_of(told, webhook))
+    db.session.commit()
+    send_all(webhook)
+    assert [one.response_body for one in attempts_of(told)] == [b"", ECHO.body]
+
+
+def attempts_of(event: Event) -> list[Attempt]:
+    mine = select(Attempt).join(Delivery, Delivery.id == Attempt.delivery_id).where(Delivery.event_id == event.id)
+    return list(db.session.scalars(mine.order_by(Attempt.number)))
+
+
+def test_who_may_be_the_same_person_is_named_with_a_link(dana: Person, stranger: Person) -> None:
+    contact_id = make_contact(dana)
+    same_number = FORM | {"email": "x@y.example", "phone_number": "0034 600 112233", "last_name": "Quix"}
+    other = dana.client.post("/contacts/new", data=same_number).location.rpartition("/")[2]
+    trashed = dana.client.post("/contacts/new", data=FORM | {"phone_number": ""}).location.rpartition("/")[2]
+    dana.client.post(f"/contacts/{trashed}/delete")
+    unlike = FORM | {"email": "z@y.example", "phone_number": ""}
+    dana.client.post("/contacts/new", data=unlike)
+    stranger.client.post("/contacts/new", data=FORM)
+    page = dana.client.get(f"/contacts/{contact_id}/erase").text
+    assert re.findall(r'<li><a href="/contacts/([^/]+)/erase">', page) == [other, trashed]
+    assert page.count("(in the trash)") == 1
+    page = dana.client.get(f"/contacts/{trashed}/erase").text
+    assert re.findall(r'<li><a href="/contacts/([^/]+)/erase">', page) == [str(contact_id)]
+    assert erase(dana, uuid.UUID(trashed)).status_code == 303
 
 
 def test_much_of_it_is_done_by_a_worker_in_slices_whatever_dies(
