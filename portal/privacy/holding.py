@@ -1,5 +1,9 @@
-"""All that is held on one contact, as JSON, written while it is read. Of batches only what is about the contact."""
+"""All that is held on one contact, as JSON, written while it is read. Of batches only what is about the contact.
 
+What `erasing` takes away stands here, place by place: a test plants a word in each.
+"""
+
+import base64
 import json
 import uuid
 from collections.abc import Iterator, Sequence
@@ -8,13 +12,19 @@ from typing import Any
 from sqlalchemy import select
 
 from ..audit import AuditEntry
-from ..contacts.present import payloads
+from ..contacts import erasing as contacts
+from ..contacts.models import Avatar
+from ..contacts.present import payloads, trashed_payload
 from ..extensions import db, utcnow
+from ..importing import forgetting as importing
 from ..sandbox.models import SandboxRequest
+from ..webhooks import erasing
 from ..webhooks.changes import said_of
 from ..webhooks.log_models import Attempt
 from ..webhooks.models import Delivery, Event, Subject
+from ..webhooks.naming import Person
 from ..webhooks.sentences import place
+from .erasing import person_of
 
 BATCH = 50
 """Events that are read at a time; between two of them nothing of the database is held."""
@@ -24,12 +34,16 @@ Facts = dict[str, Any]
 
 def pieces(workspace_id: uuid.UUID, contact_id: uuid.UUID) -> Iterator[str]:
     """The JSON document in pieces."""
-    known = payloads(workspace_id, [contact_id]).get(contact_id)
+    known = payloads(workspace_id, [contact_id]).get(contact_id) or trashed_payload(workspace_id, contact_id)
     head = {"contact_id": str(contact_id), "exported_at": utcnow().isoformat(), "contact": known}
     yield json.dumps(head, indent=1, ensure_ascii=False)[:-2]
+    person = person_of(workspace_id, contact_id)
     for name, rows in {
+        "pictures": _pictures(workspace_id, contact_id),
         "events": _events(workspace_id, contact_id),
         "sandbox_requests": _requests(workspace_id, contact_id),
+        "rows_of_imports": _rows_of_imports(workspace_id, person),
+        "searches": _searches(workspace_id, person),
         "audit_entries": _entries(workspace_id, contact_id),
     }.items():
         yield f',\n "{name}": ['
@@ -96,6 +110,27 @@ def _attempt(attempt: Attempt) -> Facts:
         "failure": attempt.failure,
         "answer": attempt.response_body.decode("utf-8", "replace"),
     }
+
+
+def _pictures(workspace_id: uuid.UUID, contact_id: uuid.UUID) -> Iterator[Facts]:
+    mine = Avatar.workspace_id == workspace_id, Avatar.contact_id == contact_id
+    for picture in db.session.scalars(select(Avatar).where(*mine)).all():
+        yield {"media_type": picture.kind, "base64": base64.b64encode(picture.data).decode()}
+
+
+def _rows_of_imports(workspace_id: uuid.UUID, person: Person) -> Iterator[Facts]:
+    """Rows that wait to be imported and rows that were refused, as far as they are about the contact."""
+    found = list(importing.find(workspace_id, person))
+    db.session.rollback()  # nothing of the database is held, however slowly somebody reads
+    for one in found:
+        if one.cells:
+            yield {"file": one.filename, "row": one.row, "cells": one.cells, "is_refused": one.is_refused}
+
+
+def _searches(workspace_id: uuid.UUID, person: Person) -> Iterator[Facts]:
+    """What people search for again and again, or had done to what they found."""
+    for text in [*contacts.searches(workspace_id, person), *erasing.searches(workspace_id, person)]:
+        yield {"searched": text}
 
 
 def _requests(workspace_id: uuid.UUID, contact_id: uuid.UUID) -> Iterator[Facts]:
