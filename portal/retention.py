@@ -6,14 +6,22 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy import ColumnElement, delete, or_, select
 
 from . import jobs
-from .accounts.models import Workspace
+from .accounts import sessions
+from .accounts.models import Session, Workspace
+from .accounts.people_models import Invitation
+from .accounts.proof_models import ResetLink
 from .audit import AuditEntry
+from .contacts import trash
+from .contacts.handing_models import HandOver
+from .contacts.list_models import ContactBulk
 from .extensions import commit_without_waiting, db, db_now
+from .importing import work as importing
 from .mail import Letter
 from .pace import pace
+from .privacy.models import Erasure
 from .sandbox.models import SandboxRequest
 from .webhooks import pruning
 from .webhooks.worker_models import Bulk, WorkerBeat
@@ -24,6 +32,8 @@ SLICE_SECONDS = 0.03
 """What a slice should take: whoever waits for what it locks, on SQLite every writer, waits no longer than that."""
 DAY = 86_400
 """In seconds. A worker process that was silent for so long does not come back."""
+INVITATION_DAYS = 7
+"""So long administrators see that an invitation expired."""
 SUBJECT = uuid.UUID(int=1)
 """The bell for going on is not the sweeper's, which rings once a minute."""
 
@@ -44,7 +54,8 @@ def work(_: str) -> None:
 
 def slices() -> Iterable[float]:
     """Each a transaction of its own; yields the seconds that it took."""
-    for step in (pruning.empty_bodies, pruning.forget_facts, *_plain_tables()):
+    of_imports = importing.stop_abandoned, importing.forget_refused
+    for step in (pruning.empty_bodies, pruning.forget_facts, *of_imports, *_finished_work(), *_plain_tables()):
         count, edge = FIRST, None
         while True:
             began = time.monotonic()
@@ -62,11 +73,21 @@ def fitting(count: int, took: float) -> int:
     return max(1, min(MOST, 2 * count, int(count * SLICE_SECONDS / max(took, 0.0001))))
 
 
+def _finished_work() -> Iterable[Slice]:
+    """Of work on many rows that it was done. What deleted contacts is needed as long as they can be restored."""
+    days = pace().keep_facts_days
+    for model, kept in {Bulk: days, ContactBulk: max(days, trash.KEPT.days), HandOver: days, Erasure: days}.items():
+        yield _of(model, model.created_at, kept, model.finished_at.is_not(None))
+
+
 def _plain_tables() -> Iterable[Slice]:
     numbers = pace()
     yield _of(AuditEntry, AuditEntry.at, numbers.keep_audit_days)
     yield _of(SandboxRequest, SandboxRequest.received_at, numbers.keep_bodies_days)
-    yield _of(Bulk, Bulk.created_at, numbers.keep_facts_days, Bulk.finished_at.is_not(None))
+    yield _older(Session, Session.token_hash, Session.created_at < db_now(-sessions.LIFE.total_seconds()))
+    yield _older(Invitation, Invitation.id, Invitation.expires_at < db_now(-DAY * INVITATION_DAYS))
+    useless = or_(ResetLink.used_at.is_not(None), ResetLink.expires_at < db_now())
+    yield _older(ResetLink, ResetLink.token_hash, useless)
     yield _older(Letter, Letter.id, Letter.created_at < db_now(-DAY * numbers.keep_letters_days))
     yield _older(WorkerBeat, WorkerBeat.name, WorkerBeat.beaten_at < db_now(-DAY))
 

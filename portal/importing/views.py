@@ -55,7 +55,6 @@ def upload() -> BaseResponse:
         return _upload_page()
     if file is None or not file.filename:
         return _upload_page("Choose a file.")
-    work.tidy(workspace().id)
     try:
         with file.stream:
             made = storing.keep(file.stream, file.filename, workspace().id, person().name)

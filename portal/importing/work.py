@@ -11,7 +11,7 @@ from datetime import timedelta
 from itertools import islice
 
 from rq.timeouts import BaseTimeoutException
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, exists, insert, select
 
 from .. import jobs
 from ..contacts import many
@@ -121,14 +121,26 @@ def stop(made: Import) -> None:
         storing.forget(made)
 
 
-def tidy(workspace_id: uuid.UUID) -> None:
-    """Throw away files that nobody came back to, and refused rows that nobody will mend any more."""
-    mine, now = Import.workspace_id == workspace_id, utcnow()
-    left = select(Import).where(mine, Import.stage.in_([Stage.MAPPING, Stage.CHECKED]))
-    for made in db.session.scalars(left.where(Import.created_at < now - ABANDONED_AFTER)):
+def stop_abandoned(_count: int, _edge: object) -> bool | None:
+    """Throw away one file that nobody came back to; None when there is none."""
+    left = Import.stage.in_([Stage.MAPPING, Stage.CHECKED]), Import.created_at < utcnow() - ABANDONED_AFTER
+    made = db.session.scalars(select(Import).where(*left).limit(1).with_for_update(skip_locked=True)).one_or_none()
+    if made:
         stop(made)
-    old = select(Import.id).where(mine, Import.finished_at < now - REFUSED_KEPT)
-    db.session.execute(delete(ImportRefusal).where(ImportRefusal.import_id.in_(old)))
+    return True if made else None
+
+
+def forget_refused(count: int, _edge: object) -> bool | None:
+    """Take away so many refused rows that nobody will mend any more; None when there are none."""
+    has_some = exists().where(ImportRefusal.import_id == Import.id)
+    old = select(Import.id).where(Import.finished_at < utcnow() - REFUSED_KEPT, has_some).limit(1)
+    key = db.session.scalar(old)
+    mine = ImportRefusal.import_id == key
+    rows = db.session.scalars(select(ImportRefusal.row).where(mine).order_by(ImportRefusal.row).limit(count)).all()
+    if rows:
+        gone = delete(ImportRefusal).where(mine, ImportRefusal.row <= rows[-1])
+        db.session.execute(gone.execution_options(synchronize_session=False))
+    return True if rows else None
 
 
 def _group(key: uuid.UUID) -> int:
