@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import or_, select
 
 from ..extensions import db
 from ..webhooks.models import EventType
@@ -76,7 +76,7 @@ def others(workspace_id: uuid.UUID, contact_id: uuid.UUID) -> list[Other]:
     mine = select(Contact).where(Contact.workspace_id == workspace_id, Contact.id != contact_id)
     alike = mine.where(or_(*(getattr(Contact, name) == key for name, key in keys.items()))).limit(MOST)
     there = [Other(one.id, one.label, is_trashed=False) for one in db.session.scalars(alike)]
-    gone: Select[Any] = select(TrashedContact.id, TrashedContact.label).where(
+    gone: Any = select(TrashedContact.id, TrashedContact.label).where(
         TrashedContact.workspace_id == workspace_id, TrashedContact.id != contact_id,
         or_(*(TrashedContact.facts[name].as_string() == key for name, key in keys.items())),
     )  # fmt: skip

@@ -2,7 +2,6 @@
 
 import uuid
 from contextvars import Context
-from datetime import timedelta
 from threading import Thread
 
 import pytest
@@ -197,21 +196,6 @@ def test_stop_keeps_what_is_done_and_throws_the_file_away(wizard: Wizard) -> Non
     for path in ("run", "columns", "reading"):
         wizard.person.client.post(f"/contacts/import/{key}/{path}", data={"to-0": "email", "match-0": "email"})
         assert made_of(key).stage == Stage.STOPPED
-
-
-def test_files_that_nobody_came_back_to_and_old_refusals_are_thrown_away(wizard: Wizard) -> None:
-    done = wizard.imported(table(["Email"], ["nobody"], ["a@x.example"])).id
-    left = wizard.checked(table(["Email"], ["b@x.example"])).id
-    for key in (done, left):
-        made = made_of(key)
-        made.created_at -= timedelta(days=8)
-        made.finished_at = made.finished_at and made.finished_at - timedelta(days=31)
-        db.session.commit()
-    fresh = wizard.upload(table(["Email"], ["c@x.example"])).location
-    assert made_of(left).stage == Stage.STOPPED
-    assert wizard.refused(made_of(done)) == {}
-    kept = set(db.session.scalars(select(ImportChunk.import_id)))
-    assert [str(key) in str(fresh) for key in kept] == [True]
 
 
 def made_of(key: uuid.UUID) -> Import:
