@@ -34,12 +34,14 @@ class Skip(StrEnum):
     SAME = "same"
     TAKEN = "taken"
     GONE = "gone"
+    LOST = "lost"
 
 
 REASONS = {
     Skip.SAME: "They said all of this already, so nothing was sent about them.",
     Skip.TAKEN: "Another contact has their contact ID by now. They stay in the trash.",
     Skip.GONE: "They are not there any more, or do not match any more.",
+    Skip.LOST: "A filter asks for what no longer exists, such as a tag that was deleted. They stay as they are.",
 }
 
 
@@ -75,12 +77,13 @@ def go_on(key: uuid.UUID) -> bool:
 
 
 def _slice(bulk: ContactBulk) -> None:
-    if ids := _next(bulk):
+    asked = _asked(bulk)
+    if ids := _next(bulk, asked):
         _count(bulk, _act(bulk, ids))
         bulk.after_id = max(ids)
     else:
         bulk.finished_at = utcnow()
-        bulk.skip({Skip.GONE: max(0, bulk.left)})
+        bulk.skip({Skip.LOST if asked.is_lost else Skip.GONE: max(0, bulk.left)})
 
 
 def revised(contact: Contact, change: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,7 +115,7 @@ def _begin(bulk: ContactBulk) -> ContactBulk:
     return bulk
 
 
-def _next(bulk: ContactBulk) -> Sequence[uuid.UUID]:
+def _next(bulk: ContactBulk, asked: Asked) -> Sequence[uuid.UUID]:
     """The ids of the next slice."""
     if bulk.chosen is not None:
         rest = [key for key in map(uuid.UUID, bulk.chosen) if bulk.after_id is None or key > bulk.after_id]
@@ -124,13 +127,16 @@ def _next(bulk: ContactBulk) -> Sequence[uuid.UUID]:
     elif bulk.kind == Kind.EMPTY:
         query = trash.kept(query.where(TrashedContact.deleted_at <= bulk.created_at))
     else:
-        query = query.where(Contact.created_time <= bulk.created_at, *_asked(bulk).conditions(Contact))
+        query = query.where(Contact.created_time <= bulk.created_at, *asked.conditions(Contact))
     if bulk.after_id:
         query = query.where(model.id > bulk.after_id)
     return db.session.scalars(query.order_by(model.id).limit(slices.CHUNK)).all()
 
 
 def _asked(bulk: ContactBulk) -> Asked:
+    """What all that match are asked by, as it reads now: nothing where they were ticked, or are those in the trash."""
+    if bulk.chosen is not None or bulk.kind not in (Kind.EDIT, Kind.DELETE):
+        return Asked()
     return Asked.of(MultiDict([(name, value) for name, value in bulk.matching]), columns_of(bulk.workspace_id))
 
 

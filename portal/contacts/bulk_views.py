@@ -59,8 +59,11 @@ def begin() -> Response:
         return show_list(NOBODY_CHOSEN)
     if kind == Kind.EDIT and not form.validate_on_submit():
         return _question(selection, form, FAILED)
+    total = selection.count(own(Contact))
+    if request.form.get("total", str(total)) != str(total):
+        return _question(selection, form, FAILED)
     change = form.change if kind == Kind.EDIT else {}
-    made = bulk.begin(workspace().id, kind, selection, selection.count(own(Contact)), change, person().name)
+    made = bulk.begin(workspace().id, kind, selection, total, change, person().name)
     audit.note(person(), NOTED[kind], made)
     db.session.commit()
     return go(url_for("contact_bulk.show", bulk_id=made.id))
@@ -148,7 +151,7 @@ def _question(selection: Selection, form: EditManyForm, status: int = 200) -> Re
     return page(
         "contacts/bulk_ask.html", "contacts/_bulk_input.html", status,
         selection=selection, form=form, kind=kind, total=total, told=told, event_type=bulk.EVENTS[kind],
-        kept_days=trash.KEPT.days,
+        kept_days=trash.KEPT.days, shown=request.form.get("total", str(total)),
     )  # fmt: skip
 
 

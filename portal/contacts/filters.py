@@ -1,11 +1,15 @@
-"""The filters of the list, as its address asks for them: `f=city.is.Paris`. What is none is left out."""
+"""The filters of the list, as its address asks for them: `f=city.is.Paris`.
+
+One that asks for what is not there (any more), such as a deleted tag, holds for nobody: left out, it would make "all
+that match" everybody.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, false, func, literal, or_, select
 
 from ..extensions import UTCDateTime
 from .columns import EMPTY, FILLED, OPERATORS, WITHOUT_VALUE, Column, Kind, own_id
@@ -34,6 +38,11 @@ class Filter:
     @property
     def address(self) -> str:
         return ".".join([self.column.name, self.operator, *([self.value] if self.value else [])])
+
+    @property
+    def label(self) -> str:
+        """What its fact is called."""
+        return self.column.label
 
     @property
     def words(self) -> str:
@@ -106,10 +115,33 @@ class Filter:
         return sortable(self.value) if self.column.name == "name" else self.value.lower()
 
 
-def read(texts: Iterable[str], columns: Mapping[str, Column]) -> tuple[Filter, ...]:
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A question about what is not there (any more): nobody is an answer to it. `address` is how it was asked."""
+
+    address: str
+    label: str
+    words: str = "is what no longer exists"
+
+    def holds(self, _c: Any) -> ColumnElement[bool]:
+        """SQL over a contact: never."""
+        return false()
+
+    def few(self, _workspace_id: Any) -> Select[Any]:
+        """Nobody's id, for which no index is needed."""
+        return select(Contact.id).where(false())
+
+
+def read(texts: Iterable[str], columns: Mapping[str, Column]) -> tuple[Filter | Lost, ...]:
     """The filters that an address asks for, each once."""
-    found = (made(*text.split(".", 2), columns=columns) for text in texts)
-    return tuple({one.address: one for one in found if one}.values())[:MOST]
+    found = (_asked(text, columns) for text in (one.replace("\0", "") for one in texts) if text)
+    return tuple({one.address: one for one in found}.values())[:MOST]
+
+
+def _asked(text: str, columns: Mapping[str, Column]) -> Filter | Lost:
+    column = columns.get(text.partition(".")[0])
+    lost = Lost(text[: 2 * LONGEST], column.label if column else "A field")
+    return made(*text.split(".", 2), columns=columns) or lost
 
 
 def made(name: str, operator: str = "", value: str = "", *, columns: Mapping[str, Column]) -> Filter | None:

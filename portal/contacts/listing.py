@@ -18,7 +18,7 @@ from ..extensions import db
 from ..webhooks import words
 from . import filters
 from .columns import Column
-from .filters import FOLDED, Filter
+from .filters import FOLDED, Filter, Lost
 from .keys import beginning
 from .models import Contact
 from .walking import GroupWalk, Place, Walk
@@ -45,7 +45,7 @@ class Asked:
     """What the address asks for: a search, filters, an order ("-" in front: descending), after or before which row."""
 
     q: str = ""
-    filters: tuple[Filter, ...] = ()
+    filters: tuple[Filter | Lost, ...] = ()
     sort: str = NEWEST
     size: int = SIZES[0]
     after: str = ""
@@ -81,6 +81,11 @@ class Asked:
         return bool(self.q or self.filters)
 
     @property
+    def is_lost(self) -> bool:
+        """Whether it asks for what is not there (any more), and so for nobody."""
+        return any(isinstance(one, Lost) for one in self.filters)
+
+    @property
     def parameters(self) -> list[list[str]]:
         """The parameters of the address that asks for this from the top, as pairs."""
         size = str(self.size) if self.size != SIZES[0] else ""
@@ -95,7 +100,7 @@ class Asked:
             made.setdefault(name, []).append(value)
         return {name: value for name, value in (made | others).items() if value}
 
-    def without(self, one: Filter) -> dict[str, Any]:
+    def without(self, one: Filter | Lost) -> dict[str, Any]:
         """The address without that filter."""
         return replace(self, filters=tuple(other for other in self.filters if other != one)).address()
 

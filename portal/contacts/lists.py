@@ -16,6 +16,7 @@ from ..accounts.models import Workspace
 from ..extensions import db
 from .field_models import ListWord, WordKind
 from .keys import sortable
+from .list_models import ContactView
 from .models import Contact
 from .ordering import close_up, next_position
 
@@ -91,10 +92,11 @@ def add(workspace_id: uuid.UUID, kind: WordKind, name: str) -> ListWord:
 
 
 def rename(word: ListWord, name: str) -> None:
-    """Call it otherwise, on all contacts that carry it, too. Raises WordTaken."""
+    """Call it otherwise, on all contacts that carry it and in the views that ask for it. Raises WordTaken."""
     close_up(word.workspace_id)
     _claim(name, [other for other in words_of(word.workspace_id, word.kind) if other is not word])
     _rewrite(word, name)
+    _ask_for(word, name)
     word.name = name
     db.session.flush()
 
@@ -124,6 +126,13 @@ def _rewrite(word: ListWord, name: str) -> None:
     keys = {Contact.stage_key: sortable(name)} if word.kind == WordKind.STAGE else {}
     db.session.execute(carrying.values({column: name, **keys}).execution_options(synchronize_session=False))
     db.session.expire_all()  # contacts that were read before
+
+
+def _ask_for(word: ListWord, name: str) -> None:
+    """Let the views that ask for the word, or for what has it not, ask by its new name."""
+    renamed = {f"{word.kind}.{operator}.{word.name}": f"{word.kind}.{operator}.{name}" for operator in ("is", "not")}
+    for view in db.session.scalars(select(ContactView).where(ContactView.workspace_id == word.workspace_id)):
+        view.address = [[key, renamed.get(value, value) if key == "f" else value] for key, value in view.address]
 
 
 def _claim(name: str, others: Iterable[ListWord]) -> None:

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser as Chromium
 from sqlalchemy import insert, select, text
 
 from portal import create_app
-from portal.accounts.models import Workspace
+from portal.accounts.models import User, Workspace
 from portal.contacts import tagging
 from portal.contacts.keys import keys_of
 from portal.contacts.listing import _written
@@ -107,7 +107,7 @@ class ListReader(Reader):
         with app.app_context():
             space = db.session.scalars(select(Workspace.id)).one()
             rare, common = (tagging.add(space, name, "#112233").id for name in ("Rare", "Common"))
-            owner = uuid.uuid4()
+            owner = db.session.scalars(select(User.id)).one()
             fill(space, size, owner, rare, common)
             names = {"owner": owner, "rare": rare, "common": common}
             self.asked = {name: f"/contacts?{query.format(**names)}" for name, query in ASKED.items()}

@@ -112,6 +112,42 @@ def fail(*_: Any) -> None:
     raise ConnectionError
 
 
+@pytest.mark.parametrize("of", [{"f": "tags.is.{old}"}, {"f": "tags.not.{old}"}])
+def test_all_that_match_never_become_everybody_when_what_they_are_asked_by_is_deleted(
+    dana: Any, leads: list[uuid.UUID], of: dict[str, str]
+) -> None:
+    """Before the question, before the button, and in the middle of the work, which ends at once and says why."""
+    mine = select(Tag).where(Tag.workspace_id == dana.workspace_id, Tag.name == "Old")
+    tag = db.session.scalars(mine).one()
+    form = {"all": "match", "act": "delete", "f": of["f"].format(old=tag.id)}
+    key = begun(dana.client, **form)
+    bulk.go_on(key)
+    done = db.session.get_one(ContactBulk, key).done
+    dana.client.post(f"/settings/tags/{tag.id}/delete")
+    assert not bulk.go_on(key)
+    ended = db.session.get_one(ContactBulk, key)
+    assert (ended.done, ended.skipped) == (done, {"lost": ended.total - done} if ended.total > done else {})
+    if ended.skipped:
+        assert "A filter asks for what no longer exists" in dana.client.get(f"/contacts/bulk/{key}").text
+    assert "Nobody to delete" in dana.client.post("/contacts/bulk/ask", data=form).text
+    assert finish(begun(dana.client, **form)).done == 0
+    assert db.session.query(Contact).count() == 7 - done
+
+
+def test_who_was_told_of_another_number_is_asked_again_and_nothing_that_was_typed_is_lost(
+    dana: Any, leads: list[uuid.UUID]
+) -> None:
+    page = dana.client.post("/contacts/bulk/ask", data=LEADS).text
+    form = {**LEADS, "total": re.findall(r'name="total" value="(\d+)"', page)[0], "add_tags": "Spring"}
+    service.create(dana.workspace_id, {"first_name": "Late", "lead_stage": "Lead"}, "Jon")
+    db.session.commit()
+    again = dana.client.post("/contacts/bulk", data=form)
+    assert (again.status_code, "Meanwhile they became 6 contacts" in again.text) == (422, True)
+    assert 'value="Spring"' in again.text
+    assert db.session.query(ContactBulk).count() == 0
+    assert finish(begun(dana.client, **form | {"total": "6"})).done == 6
+
+
 def test_what_says_it_already_is_skipped_and_nothing_is_sent_about_it(
     dana: Any, leads: list[uuid.UUID], events: Events
 ) -> None:
