@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 from ..accounts.permissions import Permission, Refused, allowed, holds
 from ..accounts.service import own, own_or_404, person, role, workspace
 from ..extensions import db
-from ..web import go, page, say
+from ..web import go, page, say, wants_fragment
 from . import filters, listing, saved
 from .columns import OPERATORS, WITHOUT_VALUE, Column, is_time, shown
 from .known import columns_of
@@ -31,13 +31,13 @@ def show_list(problem: str = "", form: ViewForm | None = None) -> Response:
     asked = Asked.of(request.values, columns)
     views = saved.views_of(workspace().id, person().id)
     view = next((one for one in views if str(one.id) == asked.view), None)
-    chosen = view.columns if view else saved.columns_chosen(workspace().id, person().id, columns)
     return page(
         "contacts/index.html", "contacts/_list.html", FAILED if problem or form else 200,
         asked=asked, found=listing.find(own(Contact), workspace().id, asked, columns), columns=columns,
         views=views,
-        shown=[columns[name] for name in saved.usable(chosen, columns)], view=view, problem=problem,
-        add=_adding(columns), picked=request.args.get("pick", ""), form=form or ViewForm(formdata=None), **WORDS,
+        shown=[columns[name] for name in _chosen(view, columns)], view=view, problem=problem,
+        add=_adding(columns), picked=request.args.get("pick", ""), form=form or ViewForm(formdata=None),
+        is_part=wants_fragment(), **WORDS,
     )  # fmt: skip
 
 
@@ -84,7 +84,8 @@ def save_view() -> Response:
         return show_list(form=form)
     user_id = None if form.is_shared.data else person().id
     _may_keep(user_id)
-    chosen = saved.columns_chosen(workspace().id, person().id, known)
+    looked_at = next((one for one in saved.views_of(workspace().id, person().id) if str(one.id) == asked.view), None)
+    chosen = _chosen(looked_at, known)
     try:
         view = saved.save(workspace().id, user_id, form.name.data, asked.parameters, chosen)
     except saved.TooMany:
@@ -120,6 +121,13 @@ def address_of(view: ContactView) -> dict[str, Any]:
 def may_share() -> bool:
     """Whether the person may keep views for everybody."""
     return holds(role(), Permission.TAGS)
+
+
+def _chosen(view: ContactView | None, known: dict[str, Column]) -> list[str]:
+    """The names of the columns that are shown: those of the view that is looked at, else the person's own."""
+    if view:
+        return saved.usable(view.columns, known)
+    return saved.columns_chosen(workspace().id, person().id, known)
 
 
 def _may_keep(user_id: UUID | None) -> None:

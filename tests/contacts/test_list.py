@@ -241,6 +241,19 @@ def test_a_view_asks_for_a_word_of_a_list_by_its_new_name(dana: Any, people: dic
     assert [value for name, value in view.address if name == "f"] == ["lead_stage.is.Likely", *filters[1:]]
 
 
+def test_a_view_that_is_saved_from_a_view_keeps_the_columns_that_are_shown(dana: Any, people: dict[str, str]) -> None:
+    dana.client.post("/contacts/columns", data={"add": "city"})
+    first = dana.client.post("/contacts/views", data={"name": "With city", "f": "city.filled"}).location
+    dana.client.post("/contacts/columns", data={"remove": "city"})
+    page = dana.client.get(first).text
+    form = page.partition('action="/contacts/views"')[2].partition("</form>")[0]
+    sent = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form))
+    second = dana.client.post("/contacts/views", data={**sent, "name": "Copy"}).location
+    assert second != first
+    assert ">Paris<" in dana.client.get(second).text
+    assert ">Paris<" not in dana.client.get("/contacts").text
+
+
 def test_a_page_is_as_long_as_asked(dana: Any, shown: Shown) -> None:
     many.create_many(dana.workspace_id, [{"contact_id": f"{i:03}"} for i in range(60)], "Dana")
     db.session.commit()

@@ -57,6 +57,72 @@ def test_all_that_match_are_changed(page: Page, portal: Installation, receiver: 
     }
 
 
+def test_ticks_stay_at_their_contacts_and_all_links_ask_for_what_is_shown_while_somebody_searches(
+    page: Page, portal: Installation, receiver: Receiver
+) -> None:
+    with_people(page, portal, receiver, WIDE)
+    search, ticks = page.get_by_label("Search"), page.get_by_role("checkbox")
+    page.get_by_label("Select Cid").check()
+    search.press_sequentially("Bea")
+    expect(ticks).to_have_count(1)
+    expect(page.get_by_label("Select Bea")).not_to_be_checked()
+    expect(search).to_be_focused()
+    assert search.evaluate("(field) => [field.value, field.selectionStart]") == ["Bea", 3]
+    expect(page.get_by_role("link", name="Export", exact=True)).to_have_attribute("href", "/contacts/export?q=Bea")
+    page.get_by_label("Select Bea").check()
+    search.fill("")
+    expect(ticks).to_have_count(3)
+    assert [one.get_attribute("aria-label") for one in ticks.all() if one.is_checked()] == ["Select Bea"]
+    search.fill("Ann")
+    expect(ticks).to_have_count(1)
+    page.get_by_role("button", name="Filter", exact=True).click()
+    page.get_by_role("link", name="City", exact=True).click()
+    search.fill("Bea")
+    expect(page.get_by_label("Select Bea")).to_be_visible()
+    expect(search).to_be_focused()
+    page.get_by_label("Value").fill("paris")
+    page.get_by_role("button", name="Apply").click()
+    expect(page.get_by_role("link", name="City contains paris")).to_be_visible()
+    expect(page.get_by_label("Search")).to_have_value("Bea")
+
+
+def many_in_oslo(page: Page, portal: Installation) -> None:
+    """Dana at a list of which a page shows 25 of 27, with somebody elsewhere besides."""
+    dana = Browser(portal.url)
+    dana.sign_up(f"many{next(numbers)}@example.com")
+    for i in range(28):
+        dana.create_contact(first_name=f"P{i}", city="Oslo" if i else "Rome", email=f"p{i}@example.com")
+    become(page.context, dana)
+    page.set_viewport_size(WIDE)  # type: ignore[arg-type]
+    page.goto("/contacts?f=city.is.Oslo&n=25")
+
+
+def test_more_than_the_page_are_selected_and_changed(page: Page, portal: Installation) -> None:
+    many_in_oslo(page, portal)
+    page.get_by_role("link", name="Select this page").click()
+    assert all(one.is_checked() for one in page.get_by_role("checkbox").all())
+    page.get_by_role("link", name="Select all 27 that match").click()
+    expect(page.get_by_text("All 27 selected")).to_be_visible()
+    page.get_by_role("button", name="Edit", exact=True).click()
+    page.get_by_label("Priority").select_option("High")
+    page.get_by_role("button", name="Change 27 contacts").click()
+    expect(page.get_by_text("27 changed, 0 skipped")).to_be_visible()
+
+
+def test_more_than_the_page_are_selected_and_changed_by_keyboard(page: Page, portal: Installation) -> None:
+    """Backwards: in front of the buttons there is the whole page."""
+    many_in_oslo(page, portal)
+    enter(page, "link", "Select this page", "Shift+Tab")
+    expect(page.get_by_text("This page is selected.")).to_be_visible()
+    enter(page, "link", "Select all 27 that match", "Shift+Tab")
+    expect(page.get_by_text("All 27 selected")).to_be_visible()
+    enter(page, "button", "Edit", "Shift+Tab")
+    tab_to(page, page.get_by_label("Add tags"))
+    page.keyboard.type("Spring")
+    enter(page, "button", "Change 27 contacts")
+    expect(page.get_by_text("27 changed, 0 skipped")).to_be_visible()
+
+
 def test_all_that_match_are_changed_without_scripts_on_a_phone(
     page_without_scripts: Page, portal: Installation, receiver: Receiver
 ) -> None:
@@ -72,6 +138,24 @@ def test_all_that_match_are_changed_without_scripts_on_a_phone(
     page.reload()
     page.get_by_role("button", name="Restore 2").click()
     assert {one.json["event"] for one in receiver.wait(7)[5:]} == {"ContactCreated"}
+
+
+def test_what_is_chosen_is_what_becomes_of_them_also_when_another_one_is_to_stay(
+    page: Page, portal: Installation, receiver: Receiver
+) -> None:
+    with_people(page, portal, receiver, WIDE)
+    page.get_by_role("link", name="Ann", exact=True).click()
+    page.get_by_role("link", name="Compare and merge").click()
+    row = page.get_by_role("row", name="First name")
+    names, becomes = row.get_by_role("radio"), row.get_by_role("cell").last
+    for choice, name in ((names.last, "Bea"), (names.first, "Ann"), (names.last, "Bea")):
+        choice.check()
+        expect(becomes).to_have_text(name)
+    for stays, chosen in (("Bea", names.last), ("Ann", names.first)):
+        page.get_by_role("radio", name=f"{stays} stays").check()
+        expect(page.get_by_role("button", name=f"Merge into {stays}")).to_be_visible()
+        expect(becomes).to_have_text(stays)
+        expect(chosen).to_be_checked()
 
 
 def test_two_are_merged_by_keyboard_on_a_phone(page: Page, portal: Installation, receiver: Receiver) -> None:
