@@ -10,6 +10,8 @@ from sqlalchemy import func, or_, select
 from ..extensions import db
 from . import many, service
 from .custom_fields import fields_of
+from .field_values import is_blank
+from .list_models import FLAGS
 from .models import Contact
 
 KEYS = {"email": "email_key", "phone": "phone_key"}
@@ -20,8 +22,7 @@ MOST = 6
 MERGED = (
     "first_name", "last_name", "email", "phone_number", "owner", "lead_stage", "priority", "company_name", "job_title",
     "language", "street", "city", "zip_code", "province", "country_region", "whatsapp_number", "telegram_username",
-    "instagram_username", "facebook_username", "avatar_url", "subscribe_email", "subscribe_sms", "subscribe_whatsapp",
-    "notes",
+    "instagram_username", "facebook_username", "avatar_url", *FLAGS, "notes",
 )  # fmt: skip
 """What is chosen field by field. Tags are put together; the contact ID is the primary's."""
 
@@ -62,9 +63,17 @@ def like(contact: Contact) -> list[Contact]:
 
 
 def proposed(contacts: Sequence[Contact], primary: Contact) -> dict[str, uuid.UUID]:
-    """Of each field whose value is kept, by the contact's id: the primary's, or that of the first who says anything."""
+    """Of each field whose value is kept, by the contact's id: the primary's, or that of the first who says anything.
+
+    Whoever has unsubscribed stays so: of subscriptions a No is kept, whose ever it is.
+    """
     order = [primary, *(one for one in contacts if one is not primary)]
-    return {name: next((one for one in order if value_of(one, name)), primary).id for name in names_of(contacts)}
+
+    def tells(one: Contact, name: str) -> bool:
+        value = value_of(one, name)
+        return value is False if name in FLAGS else not is_blank(value)
+
+    return {name: next((one for one in order if tells(one, name)), primary).id for name in names_of(contacts)}
 
 
 def names_of(contacts: Sequence[Contact]) -> list[str]:

@@ -11,11 +11,10 @@ from .columns import Column
 from .field_forms import attribute, input_of, typed
 from .field_models import CustomField, FieldType
 from .field_values import Value
-from .list_models import SET
+from .list_models import FLAGS, SET
 
 LEAVE, NOBODY = "", "-"
 """What a choice says that leaves its field as it is, and the one that takes an owner away."""
-FLAGS = {"subscribe_email", "subscribe_sms", "subscribe_whatsapp"}
 SET_IT, CLEAR_IT = "set-", "clear-"
 """Begin what the choice of a custom field says; the field's id follows."""
 MOST_TAGS, LONGEST_TAG = 20, 50

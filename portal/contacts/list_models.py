@@ -25,7 +25,9 @@ class Kind(StrEnum):
     """Take them out of the trash for good."""
 
 
-SET = ("owner", "lead_stage", "priority", "subscribe_email", "subscribe_sms", "subscribe_whatsapp")
+FLAGS = ("subscribe_email", "subscribe_sms", "subscribe_whatsapp")
+"""Of each a No is what a person has said: it is never taken for nothing said."""
+SET = ("owner", "lead_stage", "priority", *FLAGS)
 """What an edit of many can set; it can also add and remove tags, and set or clear a custom field."""
 
 

@@ -80,6 +80,23 @@ def test_what_comes_back_after_a_log_in_is_shown_and_merges_nobody(dana: Any, tw
     assert db.session.query(TrashedContact).all() == []
 
 
+def test_who_unsubscribed_stays_so_and_a_zero_is_a_value(dana: Any, twins: list[uuid.UUID]) -> None:
+    """Whichever of the two stays, as far as nobody chooses otherwise."""
+    size = custom_fields.fields_of(dana.workspace_id)[0].id
+    first, second = (db.session.get_one(Contact, key) for key in twins[:2])
+    first.subscribe_sms, first.custom_fields = False, {str(size): 0}
+    second.subscribe_email = False
+    db.session.commit()
+    for primary in (first, second):
+        kept = duplicates.proposed([first, second], primary)
+        becomes = duplicates.merged([first, second], primary, kept)
+        assert (becomes["subscribe_sms"], becomes["subscribe_email"]) == (False, False)
+        assert becomes["custom_fields"] == {str(size): 0 if primary is first else 7}
+    chosen = kept | {"subscribe_sms": second.id}
+    duplicates.merge(dana.workspace_id, first.id, twins[:2], chosen, "Dana")
+    assert (first.subscribe_sms, first.subscribe_email) == (True, False)
+
+
 def test_one_that_is_gone_or_anothers_is_merged_with_nobody(
     dana: Any, stranger: Any, twins: list[uuid.UUID], bodies: Bodies
 ) -> None:
