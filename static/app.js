@@ -97,7 +97,7 @@
 
   // A form that htmx does not send: what was pressed says so at once, and is not sent twice.
   document.addEventListener("submit", (event) => {
-    if (!event.submitter || event.defaultPrevented) return;
+    if (!event.submitter || event.defaultPrevented || "download" in event.target.dataset) return; // after a file the page is still there
     if (event.submitter.ariaBusy) event.preventDefault();
     event.submitter.ariaBusy = "true";
   });

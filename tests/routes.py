@@ -151,6 +151,7 @@ ROUTES = [
     Route("exports.ask"),
     Route("exports.ask", "POST", form={"all": "match"}),
     Route("exports.download", changes=True),
+    change("exports.download", form={"column": "city"}),
     Route("health.show", public=200),
     Route("metrics.show", public=404),  # no token is set
     Route("imports.columns", names="contact_import"),

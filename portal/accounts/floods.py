@@ -31,7 +31,7 @@ def _slow_down() -> None:
         return
     if not is_safe:
         _count_write()
-    if endpoint in (DOWNLOADS if is_safe else BULK):
+    if endpoint in DOWNLOADS or (endpoint in BULK and not is_safe):
         _count_bulk()
 
 

@@ -37,12 +37,12 @@ def ask() -> Response:
     )  # fmt: skip
 
 
-@blueprint.get("/contacts.csv")
+@blueprint.route("/contacts.csv", methods=["GET", "POST"])
 @allowed(Permission.EXPORT)
 def download() -> Response:
     """All contacts that match or are chosen, with the columns that are, or with all that can be imported again."""
     known = sheet.columns(workspace().id)
-    wanted = set(request.args.getlist("column")) or {column.key for column in known}
+    wanted = set(request.values.getlist("column")) or {column.key for column in known}
     columns = [column for column in [*known, *sheet.kept_by_portal()] if column.key in wanted]
     audit.note_look(person(), "exported contacts", workspace())
     rows = export.lines(_chosen().of_them(own(Contact)), columns)
@@ -51,6 +51,6 @@ def download() -> Response:
 
 
 def _chosen() -> Selection:
-    """Of an address: those whose ids it names, else all that match."""
-    known = columns_of(workspace().id)
-    return Selection.of(request.args, known) if "id" in request.args else Selection(Asked.of(request.args, known), None)
+    """Those whose ids the address or the form names, else all that match."""
+    known, asked = columns_of(workspace().id), request.values
+    return Selection.of(asked, known) if "id" in asked else Selection(Asked.of(asked, known), None)
