@@ -10,17 +10,17 @@ from ..accounts.permissions import Permission, allowed, may_send_much, public
 from ..accounts.service import own_or_404, person, workspace
 from ..extensions import db
 from ..fields import shows_again
+from ..pace import pace as timing
 from ..web import go, page, say, wants_fragment
 from ..webhooks import live
 from ..webhooks.live import Live
 from ..webhooks.models import EventType, Status
-from ..webhooks.publisher import forecast, history_of
-from . import avatars, duplicates, saving, service, tagging
+from ..webhooks.publisher import forecast
+from . import avatars, duplicates, saving, service, tagging, timeline
 from .custom_fields import fields_of
 from .groups import GROUPS, NOTES, facts_of, names_of
 from .models import Contact
 from .saving import Edit
-from .timeline import changes
 from .views import FAILED, blueprint, form_page, known, people, sent
 
 MOST_UPLOAD = 12 * 1024 * 1024
@@ -44,10 +44,10 @@ def show(contact_id: UUID) -> Response | tuple[str, int]:
     contact = own_or_404(Contact, contact_id)
     if wants_fragment() and request.args.get("group") in GROUPS:
         return page("contacts/_group.html", key=request.args["group"], focus=True, **_facts(contact))
-    timeline = _timeline(contact)
-    if live.is_shown(timeline["version"]):
+    happened = _timeline(contact)
+    if live.is_shown(happened["version"]):
         return live.UNCHANGED
-    return page("contacts/show.html", "contacts/_timeline.html", **_facts(contact), **timeline, **_told())
+    return page("contacts/show.html", "contacts/_timeline.html", **_facts(contact), **happened, **_told())
 
 
 @blueprint.route("/contacts/<uuid:contact_id>/edit", methods=["GET", "POST"])
@@ -190,13 +190,19 @@ def _facts(contact: Contact) -> dict[str, Any]:
 
 def _timeline(contact: Contact) -> dict[str, Any]:
     """What happened to it, and where the timeline asks for more while something is on its way."""
-    history = history_of(workspace().id, contact.id)
-    deliveries = [delivery for _, _, caused in history for delivery in caused]
+    history = timeline.page(workspace().id, contact.id, request.args.get("before", ""))
+    deliveries = [delivery for _, _, caused in history.told for delivery in caused]
     waiting = [delivery.created_at for delivery in deliveries if delivery.status == Status.PENDING]
     pace = live.pace(max(waiting, default=None))
     version = live.version(pace, *((delivery.id, delivery.updated_at) for delivery in deliveries))
-    part = Live(url_for("contacts.show", contact_id=contact.id, v=version), pace) if waiting else None
-    return {"history": history, "changes": changes, "part": part, "version": version}
+    address = url_for("contacts.show", contact_id=contact.id, v=version, before=history.before or None)
+    return {
+        "history": history,
+        "changes": timeline.changes,
+        "part": Live(address, pace) if waiting else None,
+        "version": version,
+        "kept_days": timing().keep_facts_days,
+    }
 
 
 def _told() -> dict[str, Any]:

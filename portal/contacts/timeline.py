@@ -1,8 +1,14 @@
-"""The history of one contact in words: what changed from what to what."""
+"""The history of one contact, page by page and in words: what changed from what to what."""
 
-from collections.abc import Iterator, Mapping
+import uuid
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
 from typing import Any
+
+from ..webhooks.models import Delivery, Event, EventType, Subject
+from ..webhooks.publisher import history_of
 
 LABELS = {
     "firstName": "First name",
@@ -35,6 +41,23 @@ MAX_TEXT = 80
 """Characters of a value that the timeline shows; the delivery has the whole of it."""
 
 
+PAGE = 50
+"""Changes that are shown at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A page of it, newest first, each change with what it says of the contact and the deliveries that it caused."""
+
+    told: Sequence[tuple[Event, Subject, list[Delivery]]]
+    restored: Collection[str] = ()
+    """The ids of those events that brought the contact back: it was deleted right before."""
+    before: str = ""
+    """The place that the page begins behind; "" is the newest change."""
+    older: str = ""
+    """The place that the following page begins behind; "" when there is none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """One thing that changed: "changed Email" with the old and new value, or "added tag VIP" without."""
@@ -42,6 +65,17 @@ class Change:
     words: str
     old: str = ""
     new: str = ""
+
+
+def page(workspace_id: uuid.UUID, contact_id: uuid.UUID, before: str = "") -> History:
+    """The changes behind that place, as an address says it; what is no place is the newest."""
+    place = _place(before)
+    found = history_of(workspace_id, contact_id, PAGE + 1, place)
+    told, types = found[:PAGE], [(event.id, event.type) for event, _, _ in found]
+    back = (EventType.CREATED, EventType.DELETED)
+    restored = {key for (key, kind), (_, earlier) in pairwise(types) if (kind, earlier) == back}
+    last = told[-1][0] if len(found) > PAGE else None
+    return History(told, restored, before if place else "", f"{last.created_at.isoformat()}_{last.id}" if last else "")
 
 
 def changes(of: Mapping[str, list[Any]]) -> Iterator[Change]:
@@ -53,6 +87,15 @@ def changes(of: Mapping[str, list[Any]]) -> Iterator[Change]:
             yield from _custom(old or [], new or [])
         elif key in LABELS:
             yield Change(f"changed {LABELS[key]}", _text(old), _text(new))
+
+
+def _place(text: str) -> tuple[datetime, str] | None:
+    at, _, key = text.replace("\0", "").partition("_")
+    try:
+        moment = datetime.fromisoformat(at)
+    except ValueError:
+        return None
+    return (moment, key) if moment.tzinfo and 1 < moment.year < 9999 else None
 
 
 def _tags(old: list[dict[str, str]], new: list[dict[str, str]]) -> Iterator[Change]:

@@ -3,13 +3,13 @@
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Flask, has_app_context
 from sqlalchemy import delete as remove
 from sqlalchemy import event as sqlalchemy_event
-from sqlalchemy import select, update
+from sqlalchemy import literal, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from .. import jobs
@@ -66,21 +66,24 @@ def forecast(workspace_id: uuid.UUID, event_type: EventType) -> int:
 
 
 def history_of(
-    workspace_id: uuid.UUID, contact_id: uuid.UUID, limit: int = 50
+    workspace_id: uuid.UUID, contact_id: uuid.UUID, limit: int = 50, before: tuple[datetime, str] | None = None
 ) -> list[tuple[Event, Subject, list[Delivery]]]:
-    """What happened to a contact, newest first, each with the deliveries that it caused.
+    """What happened to a contact, newest first, each with the deliveries that it caused; `before` the time and id of an
+    event, where that is given.
 
-    What was told several times, in groups of different sizes, happened once.
+    What was told several times, in groups of different sizes, happened once: the telling that begins at 1 is it.
     """
-    rows = db.session.execute(
-        select(Event, Subject)
-        .join(Subject, Subject.event_id == Event.id)
-        .where(Event.workspace_id == workspace_id, Subject.contact_id == contact_id)
-        .order_by(Event.created_at.desc(), Event.takes_from, Event.id)
-        .limit(limit)
-    ).all()
-    told: dict[Any, tuple[Event, Subject, list[Delivery]]] = {}
-    of = {event.id: told.setdefault((event.created_at, event.type), (event, subject, [])) for event, subject in rows}
+    mine = select(Event).join(Subject, Subject.event_id == Event.id)
+    mine = mine.where(Event.workspace_id == workspace_id, Subject.contact_id == contact_id)
+    query = mine.add_columns(Subject).where(Event.takes_from == 1)
+    if before:
+        edge = tuple_(literal(before[0], Event.created_at.type), literal(before[1], Event.id.type))
+        query = query.where(tuple_(Event.created_at, Event.id) < edge)
+    rows = db.session.execute(query.order_by(Event.created_at.desc(), Event.id.desc()).limit(limit)).all()
+    told = {(event.created_at, event.type): (event, subject, list[Delivery]()) for event, subject in rows}
+    again = mine.with_only_columns(Event.id, Event.created_at, Event.type)
+    again = again.where(Event.created_at.in_({event.created_at for event, _ in rows}))
+    of = {key: told[at, kind] for key, at, kind in db.session.execute(again) if (at, kind) in told}
     for delivery in db.session.scalars(select(Delivery).where(Delivery.event_id.in_(of)).order_by(Delivery.seq)):
         of[delivery.event_id][2].append(delivery)
     return list(told.values())
