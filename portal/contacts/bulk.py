@@ -12,7 +12,7 @@ from .. import jobs, slices
 from ..extensions import db, utcnow
 from ..webhooks.models import EventType
 from ..webhooks.publisher import ring_after_commit
-from . import many, trash
+from . import many, tagging, trash
 from .columns import Column, shown
 from .known import CUSTOM, columns_of
 from .list_models import SET, ContactBulk, Kind, TrashedContact
@@ -35,6 +35,7 @@ class Skip(StrEnum):
     TAKEN = "taken"
     GONE = "gone"
     LOST = "lost"
+    TAGS = "tags"
 
 
 REASONS = {
@@ -42,6 +43,7 @@ REASONS = {
     Skip.TAKEN: "Another contact has their contact ID by now. They stay in the trash.",
     Skip.GONE: "They are not there any more, or do not match any more.",
     Skip.LOST: "A filter asks for what no longer exists, such as a tag that was deleted. They stay as they are.",
+    Skip.TAGS: f"They would carry more than {tagging.MAX_TAGS} tags. They stay as they are.",
 }
 
 
@@ -86,13 +88,15 @@ def _slice(bulk: ContactBulk) -> None:
         bulk.skip({Skip.LOST if asked.is_lost else Skip.GONE: max(0, bulk.left)})
 
 
-def revised(contact: Contact, change: Mapping[str, Any]) -> dict[str, Any]:
-    """What an edit makes of a contact."""
+def revised(contact: Contact, change: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What an edit makes of a contact; None when it would carry too many tags."""
     values = {name: change[name] for name in (*SET, "custom_fields") if name in change}
     removed = {name.casefold() for name in change.get("remove_tags", ())}
     if removed or change.get("add_tags"):
         kept = [tag.name for tag in contact.tags if tag.name.casefold() not in removed]
-        values["tags"] = [*kept, *change.get("add_tags", ())]
+        values["tags"] = tagging.each_once([*kept, *change.get("add_tags", ())])
+        if tagging.are_too_many(len(values["tags"]), len(contact.tags)):
+            return None
     return values
 
 
@@ -153,4 +157,4 @@ def _act(bulk: ContactBulk, ids: Collection[uuid.UUID]) -> Outcome:
 def _count(bulk: ContactBulk, outcome: Outcome) -> None:
     same = Skip.TAKEN if bulk.kind == Kind.RESTORE else Skip.SAME
     bulk.done += len(outcome.changed)
-    bulk.skip({same: len(outcome.unchanged), Skip.GONE: len(outcome.gone)})
+    bulk.skip({same: len(outcome.unchanged), Skip.GONE: len(outcome.gone), Skip.TAGS: len(outcome.refused)})

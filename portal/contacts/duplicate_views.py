@@ -14,14 +14,16 @@ from ..fields import came_back, shows_again
 from ..web import go, page, say
 from ..webhooks.batches import forecast
 from ..webhooks.models import EventType
-from . import duplicates, service
+from . import duplicates, service, tagging
 from .columns import own_id, shown
 from .known import CUSTOM, columns_of
 from .models import Contact
 
 blueprint = Blueprint("duplicates", __name__)
 
+FAILED = 422
 GONE = "Some of these contacts are not there any more."
+TOO_MANY_TAGS = f"Together they carry more than {tagging.MAX_TAGS} tags. Take some off first; nothing is merged yet."
 
 
 @blueprint.get("/contacts/duplicates")
@@ -57,6 +59,8 @@ def merge() -> Response:
     except service.ContactGone:
         say(GONE)
         return go(url_for("duplicates.index"))
+    except duplicates.TooManyTags:
+        return _merge_page(contacts, TOO_MANY_TAGS)
     audit.note(person(), f"merged {len(contacts)} contacts", made)
     say(f"{made.label} is one contact now. The others are in the trash for 30 days.")
     db.session.commit()
@@ -85,7 +89,7 @@ def _chosen(contacts: list[Contact], primary: Contact) -> dict[str, UUID]:
     return duplicates.proposed(contacts, primary) | {name: key for name, key in typed.items() if key}
 
 
-def _merge_page(contacts: list[Contact]) -> Response:
+def _merge_page(contacts: list[Contact], problem: str = "") -> Response:
     if len(contacts) < 2:
         return page("contacts/merge.html", contacts=contacts)
     columns, primary = columns_of(workspace().id), _primary(contacts)
@@ -103,7 +107,7 @@ def _merge_page(contacts: list[Contact]) -> Response:
 
     others = len(contacts) - 1
     return page(
-        "contacts/merge.html", "contacts/_merge.html",
+        "contacts/merge.html", "contacts/_merge.html", FAILED if problem else 200, problem=problem,
         contacts=contacts, primary=primary, chosen=chosen, names=list(chosen), said=said, label=label, result=values,
         value_of=duplicates.value_of, tags=after["tags"],
         told=[(kind, forecast(workspace().id, kind, count)) for kind, count in

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import func, or_, select
 
 from ..extensions import db
-from . import many, service
+from . import many, service, tagging
 from .custom_fields import fields_of
 from .field_values import is_blank
 from .list_models import FLAGS
@@ -25,6 +25,10 @@ MERGED = (
     "instagram_username", "facebook_username", "avatar_url", *FLAGS, "notes",
 )  # fmt: skip
 """What is chosen field by field. Tags are put together; the contact ID is the primary's."""
+
+
+class TooManyTags(Exception):  # noqa: N818  a fact to be told, not an error of the program
+    """Together they carry more tags than one contact may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +97,8 @@ def merged(contacts: Sequence[Contact], primary: Contact, chosen: Mapping[str, u
     by_id = {contact.id: contact for contact in contacts}
     values = {name: value_of(by_id.get(chosen.get(name, primary.id), primary), name) for name in names_of(contacts)}
     custom = {name: values.pop(name) for name in list(values) if name not in MERGED}
-    tags = dict.fromkeys(tag.name for contact in (primary, *contacts) for tag in contact.tags)
-    return values | {"tags": list(tags)} | ({"custom_fields": custom} if custom else {})
+    tags = tagging.each_once(tag.name for contact in (primary, *contacts) for tag in contact.tags)
+    return values | {"tags": tags} | ({"custom_fields": custom} if custom else {})
 
 
 def merge(
@@ -107,13 +111,15 @@ def merge(
     """Make one contact of several: the primary takes what was chosen, the others go to the trash.
 
     Both are told: what changed about the primary, and that the others are deleted. Raises ContactGone when one of them
-    is not there any more.
+    is not there any more, TooManyTags.
     """
     contacts = many.locked(workspace_id, {primary_id, *ids})
     primary = next((one for one in contacts if one.id == primary_id), None)
     if primary is None or len(contacts) < len({primary_id, *ids}):
         raise service.ContactGone
     values = merged(contacts, primary, chosen)
+    if tagging.are_too_many(len(values["tags"]), len(primary.tags)):
+        raise TooManyTags
     many.update_many(workspace_id, [primary_id], lambda _: values, actor)
     many.delete_many(workspace_id, [one.id for one in contacts if one.id != primary_id], actor)
     return primary

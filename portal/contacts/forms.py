@@ -14,8 +14,10 @@ from .field_models import CustomField
 from .field_values import PHONE as PHONE_PATTERN
 from .field_values import is_web_address
 from .models import Contact, Tag
+from .tagging import MAX_TAGS as MAX_TAGS  # who reads these forms looks for it here
+from .tagging import are_too_many, each_once
 
-MAX_TAGS, MAX_TAG_NAME = 50, 50
+MAX_TAG_NAME = 50
 PHONE = Regexp(PHONE_PATTERN, message="Use digits, spaces and + ( ) - . / only, such as +34 600 112 233.")
 COLOR = Regexp(r"#[0-9A-Fa-f]{6}\Z", message="Choose a colour, written as #RRGGBB.")
 
@@ -93,7 +95,7 @@ class ContactForm(Form):
 
     def __init__(self, known: Known, contact: Contact | None = None, **options: Any) -> None:
         """Use `of`."""
-        self.carried = contact.custom_fields if contact else {}
+        self.carried, self.worn = (contact.custom_fields, len(contact.tags)) if contact else ({}, 0)
         self.own_fields = {attribute(field): field for field in known.fields if field.is_visible}
         data = {name: initial(field, self.carried.get(str(field.id))) for name, field in self.own_fields.items()}
         data["tag_names"] = ", ".join(tag.name for tag in contact.tags) if contact else ""
@@ -125,10 +127,7 @@ class ContactForm(Form):
     @property
     def names(self) -> list[str]:
         """The names of the tags, each once."""
-        spellings: dict[str, str] = {}
-        for name in filter(None, map(str.strip, (self.tag_names.data or "").split(","))):
-            spellings.setdefault(name.casefold(), name)
-        return list(spellings.values())
+        return each_once(filter(None, map(str.strip, (self.tag_names.data or "").split(","))))
 
     @property
     def values(self) -> dict[str, Any]:
@@ -142,7 +141,7 @@ class ContactForm(Form):
 
     def validate_tag_names(self, _field: Any) -> None:
         """Tags are few and short."""
-        if len(self.names) > MAX_TAGS:
+        if are_too_many(len(self.names), self.worn):
             raise ValidationError(f"A contact carries at most {MAX_TAGS} tags.")
         if too_long := next((name for name in self.names if len(name) > MAX_TAG_NAME), None):
             raise ValidationError(f"A tag has at most {MAX_TAG_NAME} characters: {too_long[:MAX_TAG_NAME]}… has more.")

@@ -25,17 +25,18 @@ from .payload import contact_payload, encoded, written
 
 TABLE = cast(Table, Contact.__table__)
 NUMBERED = ["workspace_id", "contact_id"]
-Revise = Callable[[Contact], Mapping[str, Any]]
-"""Says of a contact, locked and as it is now, what it shall be: attributes to values, "tags" to names."""
+Revise = Callable[[Contact], Mapping[str, Any] | None]
+"""Says of a contact, locked and as it is now, what it shall be: attributes to values, "tags" to names; None refuses."""
 
 
 @dataclass(slots=True)
 class Outcome:
-    """The ids of those that were changed, of those that said it all already, and of those that are not there."""
+    """The ids of those that were changed, that said it all already, that are not there, and that were refused."""
 
     changed: list[uuid.UUID] = field(default_factory=list)
     unchanged: list[uuid.UUID] = field(default_factory=list)
     gone: list[uuid.UUID] = field(default_factory=list)
+    refused: list[uuid.UUID] = field(default_factory=list)
 
 
 def create_many(workspace_id: uuid.UUID, rows: Sequence[Mapping[str, Any]], actor: str) -> list[Contact | None]:
@@ -53,11 +54,14 @@ def update_many(workspace_id: uuid.UUID, ids: Collection[uuid.UUID], revise: Rev
 
     Those about whom nothing really changes are left alone, and nothing is sent about them.
     """
-    contacts, fields = locked(workspace_id, ids), fields_of(workspace_id)
-    wanted = {contact.id: _wanted(contact, dict(revise(contact)), fields) for contact in contacts}
+    found, fields = locked(workspace_id, ids), fields_of(workspace_id)
+    asked = {contact.id: values for contact in found if (values := revise(contact)) is not None}
+    contacts = [contact for contact in found if contact.id in asked]
+    wanted = {contact.id: _wanted(contact, dict(asked[contact.id]), fields) for contact in contacts}
     tags = _tags(workspace_id, wanted.values())
     names = owner_names(workspace_id, (owner for one in contacts for owner in (one.owner, wanted[one.id].get("owner"))))
-    outcome, news = Outcome(gone=missing(ids, contacts)), []
+    refused = [contact.id for contact in found if contact.id not in asked]
+    outcome, news = Outcome(gone=missing(ids, found), refused=refused), []
     for contact in contacts:
         before = contact_payload(contact, names.get(contact.owner or ""), fields)
         if not _change(contact, wanted[contact.id], tags):

@@ -11,10 +11,25 @@ from .models import Tag, contact_tag
 
 PALETTE = ("#3E63DD", "#299764", "#D98A00", "#DB4B4B", "#7A5AF0", "#0E8AA8", "#C2429B", "#7C7F88")
 """Calm colours, given to new tags in turn."""
+MAX_TAGS = 50
+"""Of one contact."""
 
 
 class TagTaken(Exception):  # noqa: N818  a fact to be told, not an error of the program
     """Another tag has this name already, in whatever case."""
+
+
+def each_once(names: Iterable[str]) -> list[str]:
+    """The names of different tags, in whatever case: of two of one tag the first spelling."""
+    spellings: dict[str, str] = {}
+    for name in names:
+        spellings.setdefault(name.casefold(), name)
+    return list(spellings.values())
+
+
+def are_too_many(wanted: int, carried: int) -> bool:
+    """Whether a contact with so many tags may not get so many: who has more already, as by an import, may lose some."""
+    return wanted > MAX_TAGS and wanted > carried
 
 
 def tags_of(workspace_id: uuid.UUID) -> list[Tag]:

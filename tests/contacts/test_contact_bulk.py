@@ -160,6 +160,27 @@ def test_what_says_it_already_is_skipped_and_nothing_is_sent_about_it(
     assert set(db.session.scalars(select(Tag.name).where(Tag.workspace_id == dana.workspace_id))) == {"Old", "New"}
 
 
+def test_who_would_carry_too_many_tags_is_skipped_and_who_does_may_lose_some(dana: Any, leads: list[uuid.UUID]) -> None:
+    def worn(key: uuid.UUID) -> int:
+        db.session.rollback()
+        return len(db.session.get_one(Contact, key).tags)
+
+    full, over = leads[0], leads[1]
+    for key, count in ((full, 50), (over, 53)):
+        many.update_many(dana.workspace_id, [key], lambda _, n=count: {"tags": [f"T{i}" for i in range(n)]}, "Dana")
+    db.session.commit()
+    done = finish(begun(dana.client, **LEADS, add_tags="More", lead_stage="Customer"))
+    assert (done.done, done.skipped) == (3, {"tags": 2})
+    assert "They would carry more than 50 tags." in dana.client.get(f"/contacts/bulk/{done.id}").text
+    form = {"act": "edit", "id": [str(full), str(over)], "remove_tags": "t0, T1", "add_tags": "More, T2"}
+    assert finish(begun(dana.client, **form)).done == 2
+    assert (worn(full), worn(over)) == (49, 52)
+    tag = db.session.scalars(select(Tag.id).where(Tag.name == "T3")).one()
+    assert dana.client.post(f"/contacts/{over}/tags", data={"remove": str(tag)}).status_code == 303
+    refused = dana.client.post(f"/contacts/{over}/tags", data={"add": "Even more"})
+    assert (refused.status_code, worn(over)) == (422, 51)
+
+
 TYPED = {
     FieldType.TEXT: ("Gold", "Gold"), FieldType.LONG_TEXT: ("Gold\r\nplus", "Gold\nplus"),
     FieldType.NUMBER: ("1.50", 1.5), FieldType.DATE: ("2026-11-25", "2026-11-25"),

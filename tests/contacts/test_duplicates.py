@@ -97,6 +97,15 @@ def test_who_unsubscribed_stays_so_and_a_zero_is_a_value(dana: Any, twins: list[
     assert (first.subscribe_sms, first.subscribe_email) == (True, False)
 
 
+def test_who_would_carry_too_many_tags_is_not_merged(dana: Any, twins: list[uuid.UUID], bodies: Bodies) -> None:
+    many.update_many(dana.workspace_id, twins[:1], lambda _: {"tags": [f"T{i}" for i in range(50)]}, "Dana")
+    db.session.commit()
+    told, form = len(bodies(dana.workspace_id)), {"id": [str(key) for key in twins[:2]], "act": "merge"}
+    refused = dana.client.post("/contacts/merge", data=form)
+    assert (refused.status_code, "more than 50 tags" in refused.text) == (422, True)
+    assert (len(bodies(dana.workspace_id)), db.session.query(TrashedContact).count()) == (told, 0)
+
+
 def test_one_that_is_gone_or_anothers_is_merged_with_nobody(
     dana: Any, stranger: Any, twins: list[uuid.UUID], bodies: Bodies
 ) -> None:
