@@ -2,7 +2,8 @@
 
 A form carries its `version`: a fingerprint of each of its fields as they were when it was made. When it comes back, a
 field is one of four: as it was; changed here; changed by somebody else, which then stays as they saved it; or changed
-by both, which is a clash, and the person chooses. Nothing of it is kept on the server.
+by both, which is a clash, and the person chooses. A field that was added since then is none of these: the browser says
+nothing about it, which in a form looks like a tick that was taken away. Nothing of all this is kept on the server.
 """
 
 import hashlib
@@ -68,6 +69,13 @@ def compare(form: ContactForm, now: ContactForm, carried: str, choices: Mapping[
             typed = None if yours == old else words(form[name])
             found.differences.append(Difference(name, form[name].label.text, words(now[name]), theirs, typed))
     return found
+
+
+def add_late(form: ContactForm, now: ContactForm, carried: str) -> None:
+    """Let the fields that the version knows nothing of say what the contact says."""
+    known = prints(carried)
+    for name in form.inputs.keys() - known.keys() if known else ():
+        form[name].data = now[name].data
 
 
 def adopt(form: ContactForm, now: ContactForm, found: Meanwhile, carried: str) -> str:

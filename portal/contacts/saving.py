@@ -9,7 +9,7 @@ from flask import request
 from ..webhooks.publisher import history_of
 from . import service
 from .forms import ContactForm, Known
-from .meanwhile import Meanwhile, adopt, compare, version
+from .meanwhile import Meanwhile, add_late, adopt, compare, prints, version
 from .models import Contact
 
 Names = Collection[str] | None
@@ -50,7 +50,9 @@ def save(known: Known, workspace_id: uuid.UUID, contact_id: uuid.UUID, actor: st
     contact = service.locked(workspace_id, contact_id)
     form, now = _form(known, contact, names), _form(known, contact, names, formdata=None)
     edit = Edit(contact, form, request.form.get("version", ""))
+    add_late(form, now, edit.version)
     if not form.validate_on_submit():
+        edit.version = version(now, prints(edit.version))
         return edit
     edit.found = compare(form, now, edit.version, request.form)
     if edit.found.differences:

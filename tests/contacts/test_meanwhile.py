@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from portal.contacts import custom_fields, service
+from portal.contacts.field_models import FieldType
 from portal.contacts.models import Contact
 from portal.extensions import db
 from portal.webhooks.models import Event
@@ -103,6 +105,24 @@ def test_who_changed_something_else_is_told_once_and_loses_nothing(dana: Any, al
     one = contact()
     assert (one.first_name, one.city, one.subscribe_sms, one.notes) == ("Al", "Lyon", True, "One\nTwo")
     assert [tag.name for tag in one.tags] == ["Renewal"]
+
+
+def test_a_field_that_was_added_while_a_form_was_open_is_not_cleared_by_it(dana: Any, allen: str, typed: Typed) -> None:
+    """A form sends nothing of it, as of a box without a tick; sent again after a refusal it asks for it, too."""
+    mine, wrong = (typed(dana.client, f"{allen}/edit", city=city) for city in ("Nice", "Lyon"))
+    box = custom_fields.add(dana.workspace_id, {"name": "Box", "type": FieldType.CHECKBOX})
+    likes = custom_fields.add(dana.workspace_id, {"name": "Likes", "type": FieldType.CHOICES, "options": ["Tea"]})
+    db.session.commit()
+    said = {str(box.id): True, str(likes.id): ["Tea"]}
+    service.update(dana.workspace_id, contact().id, {"custom_fields": said}, "Jon")
+    db.session.commit()
+    assert save(dana, f"{allen}/edit", mine)[0] == 303
+    assert (contact().city, contact().custom_fields) == ("Nice", said)
+    status, page = save(dana, f"{allen}/edit", wrong | {"email": "none", "version": mine["version"]})
+    assert (status, len(re.findall(r'name="field_\w+" value="\w+" checked', page))) == (422, 2)
+    again = {**wrong, "city": "Nice", "version": version(page), f"field_{likes.id.hex}": "Tea"}
+    assert save(dana, f"{allen}/edit", again)[0] == 303, "the box was seen, and its tick taken away"
+    assert contact().custom_fields == {str(likes.id): ["Tea"]}
 
 
 def test_both_who_typed_the_same_and_who_edit_other_groups_do_not_meet(dana: Any, allen: str, typed: Typed) -> None:
