@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 
 from .. import audit
 from ..accounts.permissions import Permission, allowed
-from ..accounts.service import own, own_or_404, person, workspace
+from ..accounts.service import members, own, own_or_404, person, workspace
 from ..extensions import db
 from ..web import go, page, say
 from ..webhooks import batches, live
@@ -156,7 +156,8 @@ def _question(selection: Selection, form: EditManyForm, status: int = 200) -> Re
 
 
 def _form(columns: dict[str, Column]) -> EditManyForm:
-    return EditManyForm.of(columns, fields_of(workspace().id), request.form.get("custom", ""))
+    owners = {str(member.user_id): member.user.name for member in members(workspace().id)}
+    return EditManyForm.of(columns, owners, fields_of(workspace().id), request.form.get("custom", ""))
 
 
 def _kind() -> Kind:

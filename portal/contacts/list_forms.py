@@ -55,20 +55,25 @@ class EditManyForm(Form):
     custom = choice("Custom field")
 
     @classmethod
-    def of(cls, columns: Mapping[str, Column], fields: Sequence[CustomField], picked: str) -> Self:
-        """The form of a workspace with its columns and custom fields; with an input for the one that `picked` sets."""
+    def of(
+        cls, columns: Mapping[str, Column], owners: Mapping[str, str], fields: Sequence[CustomField], picked: str
+    ) -> Self:
+        """The form of a workspace with its columns, the names of those who may get contacts by their ids, and its
+        custom fields; with an input for the one that `picked` sets."""
         shown = [one for one in fields if one.is_visible]
         typed_in = [one for one in shown if picked == f"{SET_IT}{one.id}" and one.type != FieldType.CHECKBOX]
         inputs = {attribute(one): input_of(one, None) for one in typed_in}
-        made: Self = type(cls.__name__, (cls,), inputs)(columns, shown, picked)
+        made: Self = type(cls.__name__, (cls,), inputs)(columns, owners, shown, picked)
         return made
 
-    def __init__(self, columns: Mapping[str, Column], fields: Sequence[CustomField], picked: str) -> None:
+    def __init__(
+        self, columns: Mapping[str, Column], owners: Mapping[str, str], fields: Sequence[CustomField], picked: str
+    ) -> None:
         """Use `of`."""
         super().__init__()
         for name in SET:
-            nobody = [(NOBODY, "Nobody")] if name == "owner" else []
-            self[name].choices = [(LEAVE, "Leave as it is"), *nobody, *columns[name].choices.items()]
+            words = {NOBODY: "Nobody", **owners} if name == "owner" else columns[name].choices
+            self[name].choices = [(LEAVE, "Leave as it is"), *words.items()]
         self.custom.choices = [(LEAVE, "Leave all as they are"), *(act for one in fields for act in _acts(one))]
         self.picked = next((one for one in fields if picked.endswith(str(one.id))), None)
         self.clears = picked.startswith(CLEAR_IT)

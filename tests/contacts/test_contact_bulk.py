@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select, update
 
 from portal import jobs, slices
+from portal.accounts.models import Membership, Role, User
 from portal.contacts import bulk, custom_fields, many, service, trash
 from portal.contacts.field_models import FieldType
 from portal.contacts.list_models import ContactBulk, TrashedContact
@@ -179,6 +180,17 @@ def test_who_would_carry_too_many_tags_is_skipped_and_who_does_may_lose_some(dan
     assert dana.client.post(f"/contacts/{over}/tags", data={"remove": str(tag)}).status_code == 303
     refused = dana.client.post(f"/contacts/{over}/tags", data={"add": "Even more"})
     assert (refused.status_code, worn(over)) == (422, 51)
+
+
+def test_who_was_deactivated_gets_no_contacts(dana: Any, leads: list[uuid.UUID]) -> None:
+    jon = User(name="Jon Former", email="jon@example.com", password_hash="-")
+    db.session.add(jon)
+    db.session.flush()
+    db.session.add(Membership(workspace_id=dana.workspace_id, user_id=jon.id, role=Role.AGENT, deactivated_at=utcnow()))
+    db.session.commit()
+    assert "Jon Former" not in dana.client.post("/contacts/bulk/ask", data=LEADS).text
+    assert dana.client.post("/contacts/bulk", data={**LEADS, "owner": str(jon.id)}).status_code == 422
+    assert f'value="{dana.user_id}"' in dana.client.post("/contacts/bulk/ask", data=LEADS).text
 
 
 TYPED = {
