@@ -2,7 +2,7 @@
 groups. The caller commits, and with it the cursor of whatever it works through."""
 
 import uuid
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
@@ -99,7 +99,7 @@ def restore_many(workspace_id: uuid.UUID, ids: Collection[uuid.UUID], actor: str
     another contact has their contact ID by now."""
     trashed = trash.locked(workspace_id, ids)
     tags = _tags_back(workspace_id, trashed)
-    drafts = [Contact(**trash.facts_of(one), tags=[tags[tag["id"]] for tag in one.tags]) for one in trashed]
+    drafts = [Contact(**trash.facts_of(one), tags=_each_once(tags[tag["id"]] for tag in one.tags)) for one in trashed]
     made = _write(workspace_id, drafts, actor)
     trash.forget(made)
     found = [one.id for one in trashed]
@@ -235,6 +235,11 @@ def _tags_back(workspace_id: uuid.UUID, trashed: Sequence[TrashedContact]) -> di
     lost = {key: name for key, name in carried.items() if key not in there}
     by_name = {tag.name.casefold(): tag for tag in tagging.named(workspace_id, lost.values())} if lost else {}
     return there | {key: by_name[name.casefold()] for key, name in lost.items()}
+
+
+def _each_once(tags: Iterable[Tag]) -> list[Tag]:
+    """One of two may be deleted by now, and the other have its name: then both are one."""
+    return list(dict.fromkeys(tags))
 
 
 def _by_name(tags: Mapping[str, Tag], names: Collection[str]) -> list[Tag]:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from portal.contacts import many, service
-from portal.contacts.models import Contact
+from portal.contacts import many, service, tagging
+from portal.contacts.models import Contact, Tag
 from portal.extensions import db
 from portal.webhooks.models import Event
 from tests.webhooks.making import make_webhook
@@ -77,6 +77,20 @@ def test_each_is_revised_as_it_is_now(dana: Any, ids: list[uuid.UUID], events: E
     assert tags == [["New", "VIP"]] * 3
     assert many.update_many(dana.workspace_id, ids, add_tag, "Jon").changed == []
     assert [len(event.subjects) for event in events(dana.workspace_id)[-2:]] == [2, 1]
+
+
+def test_two_tags_that_are_one_by_now_come_back_as_one(dana: Any) -> None:
+    """One was deleted and the other got its name while the contact was in the trash."""
+    made = service.create(dana.workspace_id, {"contact_id": "9", "tags": ["Old", "New"]}, "Dana").id
+    db.session.commit()
+    service.delete(dana.workspace_id, made, "Dana")
+    old, new = (db.session.scalars(select(Tag).where(Tag.name == name)).one() for name in ("Old", "New"))
+    tagging.delete(old)
+    tagging.change(new, "Old", new.color)
+    db.session.commit()
+    assert many.restore_many(dana.workspace_id, [made], "Dana").changed == [made]
+    db.session.commit()
+    assert [tag.name for tag in db.session.get_one(Contact, made).tags] == ["Old"]
 
 
 def test_many_are_deleted_and_what_is_gone_is_told(dana: Any, ids: list[uuid.UUID], events: Events) -> None:
