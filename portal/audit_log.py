@@ -18,7 +18,7 @@ from .accounts.permissions import Permission, allowed
 from .accounts.service import own, person, workspace
 from .audit import AuditEntry
 from .contacts.models import Contact
-from .extensions import db, utcnow
+from .extensions import db, moment, utcnow
 from .pace import pace
 from .web import page
 from .webhooks.export import CsvResponse, harmless
@@ -229,8 +229,8 @@ def _place(text: str) -> tuple[datetime, UUID] | None:
     at, _, key = text.partition("_")
     found = _uuid(key)
     try:
-        return (datetime.fromisoformat(at).astimezone(UTC), found) if found else None
-    except (ValueError, OverflowError):
+        return (moment(at), found) if found else None
+    except ValueError:
         return None
 
 

@@ -59,6 +59,14 @@ class UTCDateTime(TypeDecorator[datetime]):
         return value if value is None else value.replace(tzinfo=value.tzinfo or UTC).astimezone(UTC)
 
 
+def moment(text: str) -> datetime:
+    """A time with its zone, as an address names a place in a list. Raises ValueError when no row can have it."""
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None or not 1 < found.year < 9999:
+        raise ValueError(text)
+    return found.astimezone(UTC)
+
+
 class db_now(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL function that it is
     """The database's clock, `seconds` from now: the one clock that all processes and machines share."""
 

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from sqlalchemy import ColumnElement, Select, false, or_
 
-from ..extensions import db
+from ..extensions import db, moment
 from ..webhooks import words
 from . import filters
 from .columns import Column
@@ -193,7 +193,7 @@ def _place(text: str, column: str) -> Place | None:
     try:
         value, key = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         if column in TIMES:
-            return datetime.fromisoformat(value), uuid.UUID(key)
+            return moment(value), uuid.UUID(key)
         return None if value is None and column in GROUPED else str(value).replace("\0", ""), uuid.UUID(key)
     except (ValueError, TypeError, AttributeError):
         return None

@@ -7,6 +7,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
+from ..extensions import moment
 from ..webhooks.models import Delivery, Event, EventType, Subject
 from ..webhooks.publisher import history_of
 
@@ -92,10 +93,9 @@ def changes(of: Mapping[str, list[Any]]) -> Iterator[Change]:
 def _place(text: str) -> tuple[datetime, str] | None:
     at, _, key = text.replace("\0", "").partition("_")
     try:
-        moment = datetime.fromisoformat(at)
+        return moment(at), key
     except ValueError:
         return None
-    return (moment, key) if moment.tzinfo and 1 < moment.year < 9999 else None
 
 
 def _tags(old: list[dict[str, str]], new: list[dict[str, str]]) -> Iterator[Change]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import DateTime, Select, Uuid, delete, insert, literal, select, tuple_
 
-from ..extensions import UTCDateTime, db, utcnow
+from ..extensions import UTCDateTime, db, moment, utcnow
 from . import avatars
 from .list_models import TrashedContact
 from .models import Contact
@@ -35,7 +35,7 @@ def listed(own: Select[Any], before: str, count: int) -> tuple[Sequence[TrashedC
     query = kept(own)
     at, _, key = before.partition("_")
     try:
-        here = tuple_(literal(datetime.fromisoformat(at), UTCDateTime()), literal(uuid.UUID(key), Uuid()))
+        here = tuple_(literal(moment(at), UTCDateTime()), literal(uuid.UUID(key), Uuid()))
         query = query.where(tuple_(TrashedContact.deleted_at, TrashedContact.id) < here)
     except ValueError:
         pass  # no place: the top

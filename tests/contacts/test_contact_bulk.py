@@ -300,6 +300,10 @@ def test_the_trash_gives_back_what_is_ticked_and_is_emptied_after_30_days(
     dana.client.post(f"/contacts/{leads[1]}/delete")
     assert dana.client.get(f"/contacts/{leads[0]}").status_code == 404
     page = dana.client.get("/contacts/trash").text
+    for time in ("", "x", "2026-01-01T00:00:00", "9999-12-31T23:59:59-23:00"):
+        assert dana.client.get(f"/contacts/trash?before={time}_{uuid.uuid4()}").text.count("<li") == page.count(
+            "<li"
+        ), time
     assert page.count('name="id"') == 2
     assert dana.client.post("/contacts/trash").status_code == 422
     stranger.client.post("/contacts/trash", data={"id": str(leads[0])})

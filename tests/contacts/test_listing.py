@@ -1,6 +1,8 @@
 """The list of contacts: found by beginnings of what people know, in any order, page by page."""
 
+import base64
 import html
+import json
 import re
 import uuid
 from collections.abc import Callable
@@ -179,6 +181,9 @@ def test_a_page_whose_contacts_are_gone_leads_back(dana: Any) -> None:
 
 def test_a_mangled_place_is_the_first_page(dana: Any, names: Names) -> None:
     add(dana.workspace_id, PEOPLE)
+    for time in ("2026-01-01T00:00:00", "9999-12-31T23:59:59-23:00"):
+        place = base64.urlsafe_b64encode(json.dumps([time, str(uuid.uuid4())]).encode()).decode().rstrip("=")
+        assert len(names(f"?sort=-changed&after={place}")) == len(PEOPLE), time
     for place in ("after=x", "before=%00", "after=WzEsMl0", "after=WyJ4IiwgIngiXQ", "before=bnVsbA"):
         for sort in ("name", "-changed", "owner"):
             assert len(names(f"?sort={sort}&{place}")) == len(PEOPLE), (sort, place)
