@@ -4,7 +4,7 @@ Locks go webhook first, then deliveries in the order of `seq`; everybody who nee
 """
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from math import inf
 
@@ -14,7 +14,6 @@ from sqlalchemy import (
     Update,
     and_,
     bindparam,
-    exists,
     or_,
     select,
     update,
@@ -114,18 +113,21 @@ def _deliveries() -> Select[Delivery]:
 
 
 @prepared
-def _states() -> Select[Status, bool]:
-    """Where deliveries stand, and stay until the commit; and whether they tell of somebody who was erased."""
-    is_erased = exists().where(Subject.event_id == Delivery.event_id, Subject.label == ERASED)
-    chosen = select(Delivery.status, is_erased).where(among(Delivery.id, "keys"))
+def _states() -> Select[Status, str]:
+    """Where deliveries stand, and stay until the commit; and what they tell of, if that was erased.
+
+    With a limit PostgreSQL looks at each one's subjects. For "exists" it may read all that there are.
+    """
+    erased = select(Subject.label).where(Subject.event_id == Delivery.event_id, Subject.label == ERASED).limit(1)
+    chosen = select(Delivery.status, erased.scalar_subquery()).where(among(Delivery.id, "keys"))
     return chosen.order_by(Delivery.seq).with_for_update()
 
 
 @prepared
-def _erased() -> Select[uuid.UUID, uuid.UUID]:
-    """Of deliveries those contacts that were erased."""
-    theirs = select(Delivery.id, Subject.contact_id).join(Subject, Subject.event_id == Delivery.event_id)
-    return theirs.where(among(Delivery.id, "keys"), Subject.label == ERASED)
+def _erased() -> Select[str, uuid.UUID]:
+    """Of events those contacts that were erased."""
+    theirs = select(Subject.event_id, Subject.contact_id)
+    return theirs.where(among(Subject.event_id, "events"), Subject.label == ERASED)
 
 
 def _locked(answers: Answers) -> Webhook:
@@ -153,8 +155,8 @@ def _record(webhook: Webhook, token: str, answers: Answers) -> bool:
     held = webhook.lease_token == token
     plain = held and webhook.probe_at is None and all(map(_is_plain, answers))
     keys = [letter.delivery_id for letter, _ in answers]
-    states = set(map(tuple, db.session.connection().execute(_states(), {"keys": keys}))) if plain else set()
-    if states == {(Status.PENDING, False)}:
+    states = db.session.connection().execute(_states(), {"keys": keys}).all() if plain else []
+    if states and all(status == Status.PENDING and not erased for status, erased in states):
         recording.take(webhook.id, answers)
         breaker.answers(webhook, len(answers))
     else:
@@ -170,8 +172,7 @@ def _is_plain(answer: tuple[Letter, Result]) -> bool:
 
 def _settle_each(webhook: Webhook, keys: Sequence[uuid.UUID], answers: Answers, held: bool) -> None:
     deliveries = {delivery.id: delivery for delivery in db.session.scalars(_deliveries(), {"keys": keys})}
-    erased = {(key, who) for key, who in db.session.connection().execute(_erased(), {"keys": keys})}
-    recording.log([(letter, _fit_to_keep(letter, result, erased)) for letter, result in answers])
+    recording.log(_fit_to_keep(answers, deliveries))
     for letter, result in answers:
         delivery = deliveries[letter.delivery_id]
         _note(delivery, letter, result)
@@ -182,10 +183,18 @@ def _settle_each(webhook: Webhook, keys: Sequence[uuid.UUID], answers: Answers, 
     lanes.leave(webhook.id, [key for key, delivery in deliveries.items() if delivery.status != Status.PENDING])
 
 
-def _fit_to_keep(letter: Letter, result: Result, erased: Collection[tuple[uuid.UUID, uuid.UUID]]) -> Result:
-    """Nothing but the facts of an answer to what told of a contact that was erased while it was on its way."""
-    told = any(str(who).encode() in letter.body for key, who in erased if key == letter.delivery_id)
-    return replace(result, body=b"", headers=(), reason="") if told else result
+def _fit_to_keep(answers: Answers, deliveries: Mapping[uuid.UUID, Delivery]) -> Answers:
+    """Nothing but the facts of answers to what told of a contact that was erased while it was on its way."""
+    events = {key: delivery.event_id for key, delivery in deliveries.items()}
+    erased: dict[str, list[bytes]] = {event_id: [] for event_id in events.values()}
+    for event_id, who in db.session.connection().execute(_erased(), {"events": list(erased)}):
+        erased[event_id].append(str(who).encode())
+
+    def fit(letter: Letter, result: Result) -> Result:
+        told = any(who in letter.body for who in erased[events[letter.delivery_id]])
+        return replace(result, body=b"", headers=(), reason="") if told else result
+
+    return [(letter, fit(letter, result)) for letter, result in answers]
 
 
 def _later(webhook: Webhook, *which: ColumnElement[bool]) -> Update:
