@@ -79,7 +79,7 @@ def test_entries_of_the_audit_log_are_kept_from_being_changed_after_all_of_them(
     db.session.flush()
     audit.note("Dana", "paused", space)
     db.session.commit()
-    with pytest.raises(DatabaseError, match="P0001|SQLITE_CONSTRAINT_TRIGGER"):
+    with pytest.raises(DatabaseError, match=r"P0001|SQLITE_CONSTRAINT_TRIGGER"):
         db.session.execute(update(AuditEntry).values(actor="Nobody"))
     db.session.rollback()
 

@@ -129,9 +129,14 @@ def _work(workspace_id: uuid.UUID) -> Sequence[ContactBulk]:
 
 
 def _seeks(pair: Sequence[str], person: Person, columns: Mapping[str, Column]) -> bool:
-    """Whether a parameter of an address looks for the person: the search, or the value of a filter on a text."""
+    """Whether a parameter of an address looks for the person: the search, or the value of a filter on a text.
+
+    One name is enough in a search and where names are filtered; elsewhere it is a city's, too.
+    """
     name, text = pair[0], pair[-1]
-    if name == "f":
-        column, _, rest = text.partition(".")
-        text = rest.partition(".")[2] if column not in columns or columns[column].kind == Kind.TEXT else ""
-    return name in ("q", "f") and person.is_sought(text)
+    column, _, rest = text.partition(".")
+    value = rest.partition(".")[2]
+    if name == "q" or (name == "f" and column == "name"):
+        return person.is_sought(text if name == "q" else value)
+    is_text = column not in columns or columns[column].kind == Kind.TEXT
+    return name == "f" and is_text and person.is_told_by([value])

@@ -79,7 +79,7 @@ def test_a_name_inside_another_word_changes_nothing(dana: Person, name: str, sta
     assert not db.session.get_one(ContactBulk, work).is_stopped
 
 
-@pytest.mark.parametrize("asked", [{"q": "anna"}, {"f": "city.contains.Anna Quix"}, {"f": "email.is.ANNA@one.example"}])
+@pytest.mark.parametrize("asked", [{"q": "anna"}, {"f": "name.contains.anna"}, {"f": "email.is.ANNA@one.example"}])
 def test_work_on_contacts_that_searches_for_the_person_is_stopped_and_never_widened(
     dana: Person, asked: dict[str, str]
 ) -> None:
@@ -88,13 +88,13 @@ def test_work_on_contacts_that_searches_for_the_person_is_stopped_and_never_wide
     begun = dana.client.post("/contacts/bulk", data={"all": "match", "act": "delete", **asked})
     work = uuid.UUID(begun.location.rpartition("/")[2])
     view(dana, name="Hers", sort="name", **asked)
-    view(dana, name="Others", f="city.contains.Annapolis")
+    view(dana, name="Others", f="city.is.Anna")
     assert erase(dana, key, "Anna").status_code == 303
     while contact_bulk.go_on(work):
         pass
     db.session.rollback()
     assert db.session.get(Contact, other)
-    assert addresses() == {"Others": [["f", "city.contains.Annapolis"]]}
+    assert addresses() == {"Others": [["f", "city.is.Anna"]]}
     made = db.session.get_one(ContactBulk, work)
     assert (made.is_stopped, made.done, made.matching) == (True, 0, [])
     assert "Stopped" in dana.client.get(f"/contacts/bulk/{work}").text
