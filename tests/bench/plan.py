@@ -12,8 +12,8 @@ SETTLE_SECONDS = 20
 LIMITS = {"web": 120, "worker": 150}
 MEANING = """\
 Megabytes of memory, shared pages counted once (PSS), after some pages and {seconds} quiet seconds. One web process
-with 8 threads and one worker process with 8. How many connections they hold, a test counts: at most 18 to PostgreSQL
-and 18 to Redis.
+with 8 threads and one worker process with 8. Promise: web under 120 MB, a worker under 150 MB. How many connections
+they hold, a test counts: at most 18 to PostgreSQL and 18 to Redis.
 """
 
 
