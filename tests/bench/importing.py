@@ -178,7 +178,7 @@ def people() -> bytes:
             family,
             f"+34 6{i:08d}",
             f"Company {i % 1000}",
-            "Head of Support",
+            "Support",
             ("Porto", "Faro", "Braga")[i % 3],
             "Imported, VIP" if i % 10 == 0 else "Imported",
             "",
