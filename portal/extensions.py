@@ -219,6 +219,8 @@ def _begin_at_once(sqlite: SQLiteConnection) -> int | None:
 db = SQLAlchemy(metadata=Base.metadata)
 csrf = CSRFProtect()
 login = LoginManager()
+# It would write into the cookie of whoever is not logged in, with each answer: one that is late would undo a log-in.
+login.session_protection = None
 limiter = Limiter(get_remote_address, headers_enabled=False, in_memory_fallback_enabled=True, swallow_errors=True)
 hasher = PasswordHasher()  # argon2id with the library's current parameters
 

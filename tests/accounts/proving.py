@@ -41,9 +41,11 @@ def switch_on(person: Person) -> tuple[str, list[str]]:
     """Set two-step log-in up as a person does; returns the secret and the recovery codes."""
     page = person.client.get("/account/two-step").text
     secret = re.findall(r'id="key">([A-Z2-7 ]+)<', page)[0].replace(" ", "")
-    form = {"code": code_at(secret, -1), "password": PASSWORD}
-    answer = person.client.post("/account/two-step", data=form)
-    codes = re.findall(r"\d-\w{5}-\w{5}", answer.text)
+    for _ in range(2):  # the code before this one, so that the next can log in: it may end in this very moment
+        answer = person.client.post("/account/two-step", data={"code": code_at(secret, -1), "password": PASSWORD})
+        codes = re.findall(r"\d-\w{5}-\w{5}", answer.text)
+        if codes:
+            break
     assert len(codes) == second_step.CODES, answer.text
     return secret, codes
 

@@ -278,3 +278,10 @@ def test_the_last_use_is_written_once_a_minute(dana: Person) -> None:
     db.session.execute(update(Workspace).values(idle_minutes=None))
     db.session.commit()
     assert utcnow() - db.session.scalars(select(Session.seen_at)).one() < ONE_MINUTE
+
+
+def test_an_answer_on_its_way_does_not_undo_a_log_in(dana: Person, visitor: FlaskClient) -> None:
+    assert visitor.get("/login").headers["Set-Cookie"]
+    asked = visitor.get("/deliveries", headers=FRAGMENT | {"X-Poll": "yes", "X-Unsaved": "yes"})
+    assert asked.status_code == 204
+    assert "Set-Cookie" not in asked.headers, "it would come after the log-in's, and put the browser out again"
