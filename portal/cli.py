@@ -1,5 +1,6 @@
 """The commands: `flask up` starts everything, `flask worker` delivers, `flask receive` plays the other side."""
 
+import gc
 import itertools
 import logging
 import os
@@ -84,6 +85,8 @@ def worker(threads: int) -> None:
     rotation.refuse_wrong_keys()
     sys.setswitchinterval(SWITCH_SECONDS)
     crew = Crew(app, threads)
+    gc.collect()
+    gc.freeze()  # what is there now stays: to look through it again and again takes a tenth of a busy worker's time
     log.info("worker %s delivers with %d threads", crew.name, threads)
     crew.work()
     log.info("worker %s stopped", crew.name)

@@ -226,7 +226,7 @@ hasher = PasswordHasher()  # argon2id with the library's current parameters
 
 
 def begin_reading() -> None:
-    """Begin a transaction that only reads, outside a request: on SQLite it leaves the one write lock to others."""
+    """Begin a transaction that only reads, where one would write: on SQLite it leaves the one write lock to others."""
     db.session.connection(execution_options={READING: True})
 
 

@@ -3,23 +3,25 @@ them along."""
 
 import json
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import repeat
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, Dialect, Result, Table, Text, bindparam, cast, column, func, select
+from sqlalchemy import JSON, ColumnElement, Dialect, LargeBinary, Table, Text, bindparam, cast, column, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.selectable import TableValuedAlias
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from .among import among
 from .extensions import db, is_sqlite
 
 ROWS = "rows"
 Insert = postgresql.Insert | sqlite.Insert
+Refine = Callable[[Insert], Insert]
 
 
 class _Rows(TypeDecorator[Sequence[Mapping[str, Any]]]):
@@ -40,22 +42,61 @@ def given(**types: TypeEngine[Any]) -> TableValuedAlias:
 
 
 def insert_many(
-    table: Table,
-    rows: Sequence[Mapping[str, Any]],
-    refine: Callable[[Insert], Insert | ReturningInsert[Any]] = lambda new: new,
-    **computed: ColumnElement[Any],
-) -> Result[Any] | None:
-    """Insert rows that all say the same columns, and the same `computed` by SQL, with one statement; `refine` adds to
-    it what shall happen to rows that are there, or what is returned. PostgreSQL gets all rows as one value: to hand
-    over thousands one by one takes several times as long as to write them."""
-    if not rows:
-        return None
-    if is_sqlite():
-        return db.session.execute(refine(sqlite.insert(table).values(computed)), rows)
+    table: Table, rows: Sequence[Mapping[str, Any]], refine: Refine = lambda new: new, **computed: ColumnElement[Any]
+) -> None:
+    """Insert rows that all say the same columns, and the same `computed` by SQL without values, with one statement;
+    `refine` adds to it what shall happen to rows that are there. PostgreSQL gets all rows as one value, and SQLite as
+    it stores them: to hand over thousands one by one takes several times as long as to write them."""
+    if rows and is_sqlite():
+        compiled = _compiled(table, tuple(rows[0]), refine, **computed)
+        columns = [_stored(compiled, name, rows) for name in compiled.positiontup or ()]
+        db.session.connection().exec_driver_sql(compiled.string, list(zip(*columns, strict=True)))
+    elif rows:
+        db.session.execute(refine(_from_one_value(table, rows, computed)), {ROWS: rows})
+
+
+def insert_new(table: Table, rows: Sequence[Mapping[str, Any]], refine: Refine) -> set[uuid.UUID]:
+    """The same for rows with ids, of which `refine` may leave some out; returns the ids of those that were inserted."""
+    insert_many(table, rows, refine)
+    there = select(table.c.id).where(among(table.c.id, "keys"))
+    return set(db.session.scalars(there, {"keys": [row["id"] for row in rows]})) if rows else set()
+
+
+def _from_one_value(
+    table: Table, rows: Sequence[Mapping[str, Any]], computed: Mapping[str, ColumnElement[Any]]
+) -> postgresql.Insert:
     names = list(rows[0])
     chosen = select(given(**{name: table.c[name].type for name in names}), *computed.values())
-    new = postgresql.insert(table).from_select([*names, *computed], chosen)
-    return db.session.execute(refine(new), {ROWS: rows})
+    return postgresql.insert(table).from_select([*names, *computed], chosen)
+
+
+_known: dict[tuple[Any, ...], SQLCompiler] = {}
+
+
+def _compiled(table: Table, names: tuple[str, ...], refine: Refine, **computed: ColumnElement[Any]) -> SQLCompiler:
+    """The statement for SQLite, rendered once."""
+    key = table, names, refine, tuple(computed)
+    if key not in _known:
+        new = refine(sqlite.insert(table).values(computed))
+        _known[key] = new.compile(dialect=db.engine.dialect, column_keys=list(names))
+    return _known[key]
+
+
+def _stored(compiled: SQLCompiler, name: str, rows: Sequence[Mapping[str, Any]]) -> Iterable[Any]:
+    """A column of all rows as SQLite stores it: what they say, else its default, else what the statement says."""
+    bound, default = compiled.binds[name], {one.key: one.default for one in compiled.insert_prefetch}.get(name)
+    process = bound.type.dialect_impl(compiled.dialect).bind_processor(compiled.dialect) or _as_it_is
+    if name in rows[0]:
+        column = [row[name] for row in rows]
+        return column if isinstance(bound.type, LargeBinary) else map(process, column)
+    if default is None:
+        return repeat(process(bound.value), len(rows))
+    made: Any = default
+    return repeat(process(made.arg), len(rows)) if made.is_scalar else [process(made.arg(None)) for _ in rows]
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 def _text(value: bytes | datetime | uuid.UUID) -> str:

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 
 from ..accounts.permissions import Permission, allowed, may_send_much, public
 from ..accounts.service import own_or_404, person, workspace
-from ..extensions import db
+from ..extensions import begin_reading, db
 from ..fields import shows_again
 from ..pace import pace as timing
 from ..web import go, page, say, wants_fragment
@@ -167,6 +167,7 @@ def _save(contact_id: UUID, names: set[str] | None) -> Edit:
         abort(404)
     if tried.changed is not None:
         db.session.commit()
+        begin_reading()  # what is told of it: nobody else shall wait for that
     return tried
 
 

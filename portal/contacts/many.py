@@ -5,25 +5,22 @@ import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Table, delete, select
-from sqlalchemy.sql.dml import ReturningInsert
+from sqlalchemy import delete, select
 
-from ..accounts.models import Membership, User
 from ..extensions import db, utcnow
-from ..rows import Insert, insert_many
+from ..rows import Insert, insert_many, insert_new
 from ..webhooks.batches import News, publish_many
 from ..webhooks.models import EventType
-from . import avatars, lists, service, tagging, trash
+from . import avatars, drafting, service, tagging, trash
 from .custom_fields import fields_of, merged
+from .drafting import NAMES, TABLE, Ahead, Draft, Given, Row, by_name, owner_names
 from .field_models import CustomField
-from .keys import keys_of
 from .list_models import TrashedContact
 from .models import Contact, Tag, contact_tag
 from .payload import contact_payload, encoded, written
 
-TABLE = cast(Table, Contact.__table__)
 NUMBERED = ["workspace_id", "contact_id"]
 Revise = Callable[[Contact], Mapping[str, Any] | None]
 """Says of a contact, locked and as it is now, what it shall be: attributes to values, "tags" to names; None refuses."""
@@ -39,14 +36,19 @@ class Outcome:
     refused: list[uuid.UUID] = field(default_factory=list)
 
 
-def create_many(workspace_id: uuid.UUID, rows: Sequence[Mapping[str, Any]], actor: str) -> list[Contact | None]:
+def create_many(
+    workspace_id: uuid.UUID, rows: Sequence[Row], actor: str, ahead: Ahead | None = None
+) -> list[Contact | None]:
     """Make contacts, each as `service.create` does, in this order. None where another one has the contact ID.
 
-    What is returned is not in the session: read it, and load what you want to change.
+    `ahead` are drafts of these rows, which are taken if nothing that went into them has changed since. What is
+    returned is not in the session: read it, and load what you want to change.
     """
-    drafts = _drafts(workspace_id, rows)
-    made = _write(workspace_id, drafts, actor)
-    return [draft if draft.id in made else None for draft in drafts]
+    given = drafting.given_now(workspace_id, rows)
+    fits = ahead is not None and ahead.given.says_as(given)
+    drafts = ahead.drafts if ahead and fits else drafting.drafts(workspace_id, rows, given)
+    made = _write(workspace_id, drafts, given, actor)
+    return [one.contact if one.contact.id in made else None for one in drafts]
 
 
 def update_many(workspace_id: uuid.UUID, ids: Collection[uuid.UUID], revise: Revise, actor: str) -> Outcome:
@@ -99,8 +101,11 @@ def restore_many(workspace_id: uuid.UUID, ids: Collection[uuid.UUID], actor: str
     another contact has their contact ID by now."""
     trashed = trash.locked(workspace_id, ids)
     tags = _tags_back(workspace_id, trashed)
-    drafts = [Contact(**trash.facts_of(one), tags=_each_once(tags[tag["id"]] for tag in one.tags)) for one in trashed]
-    made = _write(workspace_id, drafts, actor)
+    given = drafting.given_now(workspace_id, [{"owner": one.facts.get("owner")} for one in trashed])
+    drafts = [
+        drafting.draft(trash.facts_of(one), _each_once(tags[tag["id"]] for tag in one.tags), given) for one in trashed
+    ]
+    made = _write(workspace_id, drafts, given, actor)
     trash.forget(made)
     found = [one.id for one in trashed]
     stay = [key for key in found if key not in made]
@@ -125,75 +130,38 @@ def missing(ids: Collection[uuid.UUID], contacts: Collection[Contact]) -> list[u
     return list(set(ids) - {contact.id for contact in contacts})
 
 
-def owner_names(workspace_id: uuid.UUID, owners: Any) -> dict[str, str]:
-    """The names of the members with these ids (text), by their ids."""
-    wanted = {uuid.UUID(owner) for owner in owners if owner}
-    if not wanted:
-        return {}
-    query = select(User.id, User.name).join(Membership)
-    query = query.where(Membership.workspace_id == workspace_id, Membership.user_id.in_(wanted))
-    return {str(key): name for key, name in db.session.execute(query)}
-
-
 def _publish(workspace_id: uuid.UUID, event_type: EventType, news: Sequence[News], actor: str) -> None:
     publish_many(workspace_id, event_type, news, partial(written, event_type), actor)
 
 
-def _drafts(workspace_id: uuid.UUID, rows: Sequence[Mapping[str, Any]]) -> list[Contact]:
-    """Contacts that are in no session yet, with all that a row of theirs holds."""
-    now, tags, fields = utcnow(), _tags(workspace_id, rows), fields_of(workspace_id)
-    defaults = lists.defaults(workspace_id)
-    always = {"workspace_id": workspace_id, "created_time": now, "changed_at": now}
-    return [_draft({**defaults, **row, **always}, tags, fields) for row in rows]
-
-
-def _draft(row: dict[str, Any], tags: Mapping[str, Tag], fields: Sequence[CustomField]) -> Contact:
-    values = {name: None if value == "" else value for name, value in row.items()}
-    values["tags"] = _by_name(tags, values.get("tags") or ())
-    values["custom_fields"] = merged({}, values.get("custom_fields") or {}, fields)
-    for column in TABLE.columns:
-        if column.default is not None and column.name not in values:
-            made: Any = column.default
-            values[column.name] = made.arg if made.is_scalar else made.arg(None)
-    return Contact(**values)
-
-
-def _write(workspace_id: uuid.UUID, drafts: Sequence[Contact], actor: str) -> set[uuid.UUID]:
+def _write(workspace_id: uuid.UUID, drafts: Sequence[Draft], given: Given, actor: str) -> set[uuid.UUID]:
     """Write contacts with their tags, and tell of them. Returns the ids of those made: the others' contact IDs are
     taken."""
-    made = _insert(drafts)
-    there = [draft for draft in drafts if draft.id in made]
-    links = [{"contact_id": one.id, "tag_id": tag.id} for one in there for tag in one.tags]
+    made = _insert(drafts, given)
+    there = [one for one in drafts if one.contact.id in made]
+    links = [{"contact_id": one.contact.id, "tag_id": tag.id} for one in there for tag in one.contact.tags]
     insert_many(contact_tag, links)
-    names, fields = owner_names(workspace_id, (one.owner for one in there)), fields_of(workspace_id)
-    payloads = [contact_payload(one, names.get(one.owner or ""), fields) for one in there]
-    news = [News(service.about(one, {}), encoded(said)) for one, said in zip(there, payloads, strict=True)]
-    _publish(workspace_id, EventType.CREATED, news, actor)
+    _publish(workspace_id, EventType.CREATED, [one.news for one in there], actor)
     return made
 
 
-def _insert(drafts: Sequence[Contact]) -> set[uuid.UUID]:
+def _insert(drafts: Sequence[Draft], given: Given) -> set[uuid.UUID]:
     """Write the rows; the database's unique constraint is the judge of contact IDs. Returns the ids of those made."""
     made: set[uuid.UUID] = set()
-    waiting = list(drafts)
-    made_up = {draft.id for draft in drafts if not draft.contact_id}
+    waiting = drafts
     for _ in range(service.CREATE_TRIES):
-        for draft in waiting:
-            draft.contact_id = service.made_up_number() if draft.id in made_up else draft.contact_id
-            for name, value in keys_of(draft).items():
-                setattr(draft, name, value)
+        rows = [{name: getattr(one.contact, name) for name in NAMES} for one in waiting]
+        made |= insert_new(TABLE, rows, _unless_taken)
+        waiting = [one for one in waiting if not (one.is_numbered or one.contact.id in made)]
         if not waiting:
             break
-        rows = [{column.name: getattr(draft, column.name) for column in TABLE.columns} for draft in waiting]
-        if new := insert_many(TABLE, rows, _unless_taken):
-            made |= set(new.scalars())
-        left = made_up - made
-        waiting = [draft for draft in waiting if draft.id in left]
+        for one in waiting:
+            drafting.renumber(one, given)
     return made
 
 
-def _unless_taken(new: Insert) -> ReturningInsert[uuid.UUID]:
-    return new.on_conflict_do_nothing(index_elements=NUMBERED).returning(TABLE.c.id)
+def _unless_taken(new: Insert) -> Insert:
+    return new.on_conflict_do_nothing(index_elements=NUMBERED)
 
 
 def _wanted(contact: Contact, values: dict[str, Any], fields: Sequence[CustomField]) -> dict[str, Any]:
@@ -210,7 +178,7 @@ def _wanted(contact: Contact, values: dict[str, Any], fields: Sequence[CustomFie
 def _change(contact: Contact, wanted: Mapping[str, Any], tags: Mapping[str, Tag]) -> bool:
     """Write it to the contact, unless it says that already."""
     values = {name: value for name, value in wanted.items() if name != "tags"}
-    carried = _by_name(tags, wanted["tags"]) if "tags" in wanted else contact.tags
+    carried = by_name(tags, wanted["tags"]) if "tags" in wanted else contact.tags
     if not service.differs(contact, values, carried):
         return False
     for name, value in values.items():
@@ -240,7 +208,3 @@ def _tags_back(workspace_id: uuid.UUID, trashed: Sequence[TrashedContact]) -> di
 def _each_once(tags: Iterable[Tag]) -> list[Tag]:
     """One of two may be deleted by now, and the other have its name: then both are one."""
     return list(dict.fromkeys(tags))
-
-
-def _by_name(tags: Mapping[str, Tag], names: Collection[str]) -> list[Tag]:
-    return [tags[key] for key in dict.fromkeys(name.casefold() for name in names)]

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -12,7 +13,7 @@ from ..contacts.models import Contact
 from ..contacts.sheet import unguarded
 from ..extensions import db
 from ..fields import text_problem, trim
-from .matching import MATCHES, NOBODY, Known, keys_of, possible, spelled
+from .matching import MATCHES, NOBODY, Kinds, Known, keys_of, possible, spelled
 from .models import How, Import
 from .reading import LONGEST_CELL, Record
 from .targets import Refused, Target, targets
@@ -20,6 +21,9 @@ from .targets import Refused, Target, targets
 TAGS = "tags"
 NUL = "\0"
 """PostgreSQL's text can't hold it: what does is neither looked up nor told in a reason."""
+
+
+Versions = frozenset[tuple[uuid.UUID, datetime]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +43,24 @@ class Plan:
     change: list[tuple[Record, uuid.UUID, dict[str, Any]]] = field(default_factory=list)
     unchanged: int = 0
     refused: list[tuple[Record, str]] = field(default_factory=list)
+    wanted: Sequence[Kinds] = ()
+    """The keys of the rows."""
+    seen: Versions = frozenset()
+    """The contacts that the rows could be about, as they were."""
 
     @property
     def counts(self) -> dict[str, int]:
         return {"new": len(self.create), "changed": len(self.change), "unchanged": self.unchanged,
                 "refused": len(self.refused)}  # fmt: skip
+
+
+def still_holds(workspace_id: uuid.UUID, plan: Plan) -> bool:
+    """Whether none of the contacts that the rows could be about came, went or changed since it was made. If so, they
+    stay as they are until the commit."""
+    ids = possible(workspace_id, plan.wanted)
+    mine = select(Contact.id, Contact.changed_at).where(Contact.workspace_id == workspace_id, Contact.id.in_(ids))
+    rows = db.session.execute(mine.order_by(Contact.id).with_for_update()) if ids else ()
+    return plan.seen == frozenset((key, at) for key, at in rows)
 
 
 class Planner:
@@ -64,7 +81,7 @@ class Planner:
         ids = possible(self.made.workspace_id, wanted)
         contacts = locked(self.made.workspace_id, ids) if locks else _read(self.made.workspace_id, ids)
         known = Known.of(self.made.id, self.made.match, contacts, wanted, before=rows[0].row)
-        plan = Plan()
+        plan = Plan(wanted=wanted, seen=frozenset((one.id, one.changed_at) for one in contacts))
         for row, of, keys in zip(rows, texts, wanted, strict=True):
             try:
                 self._decide(plan, known, row, of, keys)

@@ -1,5 +1,6 @@
 """The dry run and the run, in slices: each is a transaction that moves the cursor on the import's row along with what
-it did. Each row is done once, whatever dies, and others who save wait for a fraction of a second at most."""
+it did. Each row is done once, whatever dies. What it will do is made ready before it begins, while nothing is locked:
+others who save wait for some hundredths of a second at most."""
 
 import logging
 import time
@@ -15,23 +16,27 @@ from sqlalchemy import delete, exists, insert, select
 
 from .. import jobs
 from ..contacts import many
+from ..contacts.drafting import Ahead, drafted_ahead
 from ..extensions import begin_reading, db, is_sqlite, utcnow
 from ..pace import pace
 from ..web import AWAY
 from ..webhooks.batches import largest_group
 from ..webhooks.publisher import ring_after_commit
+from ..webhooks.tasks import computing
 from . import storing
 from .matching import TAKEN, Known
 from .models import Import, ImportRefusal, Stage
-from .planning import Plan, Planner
+from .planning import Plan, Planner, still_holds
 from .reading import Record, Unreadable
 
 MOST_ROWS = 199_999
-SLICE_SECONDS, ON_SQLITE = 0.4, 0.1
-"""What a slice shall take: the next one has as many rows as that allows. SQLite lets only one write at a time."""
+HELD_SECONDS, ON_SQLITE = 0.2, 0.08
+"""For how long a slice may lock: the next one has as many rows as that allows. SQLite lets only one write at a time."""
 ABANDONED_AFTER, REFUSED_KEPT = timedelta(days=7), timedelta(days=30)
 """A file that was never imported is kept for so long, and refused rows after the end of their import."""
 FEWEST, FIRST_SLICE, LARGEST_SLICE = 20, 50, 1000
+"""However long it takes, a slice has so many rows, and as many as the webhook takes in one request that takes most: a
+request costs more than its contacts, the worker, the receiver, and so those who save."""
 BREATH = 0.01
 """Between two slices, so that those who wait for SQLite's one write lock get it."""
 FEWER = 8
@@ -51,7 +56,9 @@ class Slice:
     rows: Sequence[Record]
     problem: str = ""
     decided: tuple[Plan, Known] | None = None
-    """What the dry run makes of them."""
+    """What is to be done with them, as things were while nothing was locked."""
+    ahead: Ahead | None = None
+    """The contacts that the run will make of them."""
 
 
 def unfinished() -> list[uuid.UUID]:
@@ -73,29 +80,41 @@ def work(import_id: str) -> None:
 
 
 def whole(rows: int, group: int) -> int:
-    """As many of these rows as fill groups of so many contacts; if they are too few for one, all of them."""
-    return rows - rows % group if rows > group else rows
+    """As many of these rows as fill groups of so many contacts, and one at least."""
+    return max(group, rows - rows % group)
 
 
-def go_on(key: uuid.UUID, most: int = LARGEST_SLICE) -> bool:
-    """Do one slice; whether there is more for this worker to do: not while another is at it."""
+def go_on(key: uuid.UUID, most: int = LARGEST_SLICE) -> float | None:
+    """Do one slice, and return for how many seconds it locked. None when there is nothing more for this worker to do:
+    not while another is at it."""
+    with computing:
+        coming = _made_ready(key, most)
+    if coming is None:
+        return None
+    with computing:
+        return _done(key, coming, most)
+
+
+def _made_ready(key: uuid.UUID, most: int) -> Slice | None:
     begin_reading()
     made = db.session.get(Import, key, populate_existing=True)
     coming = _next(made, most) if made and made.stage.is_work else None
+    db.session.expunge_all()  # first, so that what was read can be read on
     db.session.rollback()
-    db.session.expunge_all()
-    if coming is None:
-        return False
+    return coming
+
+
+def _done(key: uuid.UUID, coming: Slice, most: int) -> float | None:
     query = select(Import).where(Import.id == key).with_for_update(skip_locked=True)
-    made = db.session.scalars(query).one_or_none()
+    made, begun = db.session.scalars(query).one_or_none(), time.monotonic()
     if made is None or (made.stage, made.place) != (coming.stage, coming.place):
         db.session.rollback()
-        return False
+        return None
     _do(made, coming, most)
     more = made.stage.is_work
     db.session.commit()
     db.session.expunge_all()  # nothing of a slice is kept for the next one
-    return more
+    return time.monotonic() - begun if more else None
 
 
 def begin(made: Import, stage: Stage) -> None:
@@ -154,18 +173,17 @@ def _group(key: uuid.UUID) -> int:
 
 def _go_on(key: uuid.UUID, rows: int, group: int) -> int:
     """Do a slice. How many rows the next one shall have; 0 when there is nothing more for this worker to do."""
-    begun = time.monotonic()
     try:
-        if not go_on(key, rows):
-            return 0
+        held = go_on(key, rows)
     except PASSING:
         raise
     except Exception:  # whatever it is: it would fail for ever, and nobody would hear of it
         log.exception("A slice of the import %s failed", key)
         db.session.rollback()
         return max(1, rows // FEWER) if rows > 1 else _give_up(key)
-    wanted = ON_SQLITE if is_sqlite() else SLICE_SECONDS
-    allowed = int(rows * min(2, wanted / (time.monotonic() - begun)))
+    if held is None:
+        return 0
+    allowed = int(rows * min(2, (ON_SQLITE if is_sqlite() else HELD_SECONDS) / held))
     return whole(max(FEWEST, min(LARGEST_SLICE, allowed)), group)
 
 
@@ -183,14 +201,16 @@ def _give_up(key: uuid.UUID) -> int:
 
 
 def _next(made: Import, most: int) -> Slice:
-    """Read the rows behind the cursor. The dry run, which changes nobody, is decided here, while nothing is locked."""
+    """Read the rows behind the cursor, and make ready what is to be done with them."""
     try:
         rows = list(islice(storing.rows(made), most))
     except Unreadable as problem:
         return Slice(made.stage, made.place, [], str(problem))
     coming = Slice(made.stage, made.place, rows)
-    if made.stage == Stage.CHECKING and (data := _data(made, rows)):
-        coming.decided = Planner(made).plan(data, locks=False)
+    if data := _data(made, rows):
+        coming.decided = plan, _ = Planner(made).plan(data, locks=False)
+        if made.stage == Stage.RUNNING:
+            coming.ahead = drafted_ahead(made.workspace_id, [wanted for _, wanted in plan.create])
     return coming
 
 
@@ -201,11 +221,10 @@ def _do(made: Import, coming: Slice, most: int) -> None:
         return
     if coming.decided:
         plan, known = coming.decided
-        known.write()
-        _count(made, plan)
-    elif made.stage == Stage.RUNNING and (data := _data(made, coming.rows)):
-        plan, _ = Planner(made).plan(data, locks=True)
-        _change(made, plan)
+        if made.stage == Stage.CHECKING:
+            known.write()
+        else:
+            plan = _run(made, coming, plan)
         _count(made, plan)
     if coming.rows:
         made.place, made.row = coming.rows[-1].end, coming.rows[-1].row
@@ -220,7 +239,17 @@ def _data(made: Import, rows: Sequence[Record]) -> list[Record]:
     return [row for row in rows if row.row > made.header_row and not row.is_blank]
 
 
-def _change(made: Import, plan: Plan) -> None:
+def _run(made: Import, coming: Slice, plan: Plan) -> Plan:
+    """Carry the plan out, or another one if somebody else was faster; returns what was done."""
+    if still_holds(made.workspace_id, plan):
+        _change(made, plan, coming.ahead)
+    else:
+        plan, _ = Planner(made).plan(_data(made, coming.rows), locks=True)
+        _change(made, plan)
+    return plan
+
+
+def _change(made: Import, plan: Plan, ahead: Ahead | None = None) -> None:
     """Write it to the contacts, and count what really differed; what others did to them in the same moment is told like
     any other refusal."""
     values = {key: wanted for _, key, wanted in plan.change}
@@ -230,7 +259,7 @@ def _change(made: Import, plan: Plan) -> None:
         plan.unchanged += len(plan.change) - len(changed)
         plan.change = [one for one in plan.change if one[1] in changed]
     if plan.create:
-        there = many.create_many(made.workspace_id, [wanted for _, wanted in plan.create], made.actor)
+        there = many.create_many(made.workspace_id, [wanted for _, wanted in plan.create], made.actor, ahead)
         taken = [row for (row, _), contact in zip(plan.create, there, strict=True) if contact is None]
         plan.create = [one for one in plan.create if one[0] not in taken]
         plan.refused += [(row, TAKEN) for row in taken]

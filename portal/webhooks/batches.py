@@ -13,6 +13,7 @@ from typing import Any, cast
 from sqlalchemy import Table
 
 from ..extensions import db, utcnow
+from ..ids import new_id
 from ..rows import insert_many
 from . import lanes, words
 from .log_models import Mention
@@ -122,7 +123,7 @@ def _subjects(event_id: str, group: Sequence[News]) -> Rows:
 
 def _delivery(event: dict[str, Any], webhook: Webhook) -> dict[str, Any]:
     of = {"workspace_id": event["workspace_id"], "event_id": event["id"], "event_type": event["type"]}
-    return {**of, "id": uuid.uuid4(), "webhook_id": webhook.id, "created_at": event["created_at"]}
+    return {**of, "id": new_id(), "webhook_id": webhook.id, "created_at": event["created_at"]}
 
 
 def _mentions(newcomers: Sequence[tuple[dict[str, Any], Sequence[uuid.UUID]]], now: datetime) -> Rows:

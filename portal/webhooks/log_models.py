@@ -9,6 +9,7 @@ from sqlalchemy import JSON, BigInteger, ForeignKey, Index, LargeBinary, String,
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from ..extensions import Base
+from ..ids import new_id
 from .models import Delivery, Subject, Trigger
 
 
@@ -18,7 +19,7 @@ class Attempt(Base):
     __tablename__ = "attempt"
     __table_args__ = (Index(None, "delivery_id", "number"), Index(None, "webhook_id", "started_at"))
 
-    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     delivery_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("delivery.id"))
     webhook_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("webhook.id"))
     number: Mapped[int]

@@ -22,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..extensions import Base, utcnow
+from ..ids import new_id
 from ..sealing import Sealed
 
 
@@ -243,7 +244,7 @@ class Delivery(Base):
         Index(None, "seq", unique=True),
     )  # fmt: skip
 
-    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     workspace_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("workspace.id"))
     event_id: Mapped[str] = mapped_column(ForeignKey("event.id"))
     webhook_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("webhook.id"))

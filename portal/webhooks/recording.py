@@ -12,6 +12,7 @@ from sqlalchemy import Table, Update, bindparam, case, func, insert, select, upd
 
 from ..among import among
 from ..extensions import UTCDateTime, db, is_sqlite, utcnow
+from ..ids import new_id
 from ..pace import prepared
 from ..rows import ROWS, given
 from . import lanes, letters
@@ -50,7 +51,7 @@ def take(webhook_id: uuid.UUID, answers: Answers) -> None:
 
 
 def _rows(answers: Answers) -> list[dict[str, Any]]:
-    return [{"id": uuid.uuid4(), **letters.attempt(letter, result)} for letter, result in answers]
+    return [{"id": new_id(), **letters.attempt(letter, result)} for letter, result in answers]
 
 
 @prepared

@@ -7,6 +7,8 @@ import re
 import unicodedata
 import uuid
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from itertools import pairwise
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -17,7 +19,6 @@ from sqlalchemy import (
     and_,
     exists,
     func,
-    literal,
     or_,
     select,
     true,
@@ -26,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import aliased
 
 from ..extensions import db
-from ..rows import insert_many
+from ..rows import Insert, insert_many
 from .log_models import SearchWord
 
 LONGEST = 64
@@ -50,14 +51,24 @@ def remember(workspace_id: uuid.UUID, contact_id: uuid.UUID, texts: Iterable[str
 def remember_many(workspace_id: uuid.UUID, known_by: Mapping[uuid.UUID, Iterable[str]]) -> None:
     """Let each of these contacts be found by its texts, and still by those of before; one statement for all."""
     pairs = [(contact_id, word) for contact_id, texts in known_by.items() for word in folded(texts)]
-    rows = [{"contact_id": contact_id, "word": word} for contact_id, word in pairs]
-    mine = literal(workspace_id, WORD.c.workspace_id.type)
-    insert_many(WORD, rows, lambda new: new.on_conflict_do_nothing(), workspace_id=mine)
+    rows = [{"contact_id": contact_id, "word": word, "workspace_id": workspace_id} for contact_id, word in pairs]
+    insert_many(WORD, rows, _unless_there)
+
+
+def _unless_there(new: Insert) -> Insert:
+    return new.on_conflict_do_nothing()
 
 
 def folded(texts: Iterable[str]) -> list[bytes]:
-    """The words of these texts, as they are stored."""
-    return sorted({_cut(word) for text in texts for word in _words(text)})[:MOST]
+    """The words of these texts, as they are stored: none with which another one begins, for that one is found by it."""
+    found = sorted({word for text in texts for word in _cut_words(text)})
+    return [word for word, following in pairwise([*found, b""]) if not following.startswith(word)][:MOST]
+
+
+@lru_cache(maxsize=4096)
+def _cut_words(text: str) -> frozenset[bytes]:
+    """Kept for a while: what a contact is found by in the list, the log is asked for a moment later."""
+    return frozenset(map(_cut, _words(text)))
 
 
 def asked(text: str) -> list[list[bytes]]:

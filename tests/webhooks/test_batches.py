@@ -105,7 +105,7 @@ def test_webhooks_of_one_size_share_their_events_and_others_have_their_own(app: 
     assert events_to(three) == events_to(also_three)
     assert db.session.query(Event).count() == 10
     assert db.session.query(Mention).count() == 7 * 3
-    assert {bytes(word) for word in db.session.scalars(db.select(SearchWord.word))} >= {b"allen", b"ji", b"1"}
+    assert {bytes(word) for word in db.session.scalars(db.select(SearchWord.word))} >= {b"ji", b"1"}
     [told] = publisher.history_of(space, contacts[0])
     assert len(told[0].subjects) == 1
     assert {delivery.webhook_id for delivery in told[2]} == {one.id, three.id, also_three.id}

@@ -4,12 +4,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import Context
+from unittest.mock import Mock
 
 import pytest
 from flask import Flask
 
 from portal.extensions import db
 from portal.webhooks import tasks
+from portal.webhooks.lease import Lease
 from tests.receiving import Got, Receiver, receiving
 from tests.webhooks.making import make_event, make_webhook, make_workspace
 
@@ -47,6 +49,16 @@ def test_a_bell_in_its_process_is_heard_at_once(app: Flask, monkeypatch: pytest.
     monkeypatch.setattr(tasks, "LOOK", LIMIT)
     with waiting(app) as (receiver, key):
         db.session.rollback()
+        tasks.drain(key)
+        assert len(receiver.wait(2)) == 2
+
+
+def test_a_bell_for_a_drain_of_its_process_asks_the_database_nothing(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with waiting(app) as (receiver, key):
+        db.session.rollback()
+        monkeypatch.setattr(Lease, "take", Mock(side_effect=AssertionError))
         tasks.drain(key)
         assert len(receiver.wait(2)) == 2
 

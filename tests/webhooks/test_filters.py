@@ -7,7 +7,7 @@ import pytest
 
 from portal.contacts import service as contacts
 from portal.extensions import db, utcnow
-from portal.webhooks import filters, publisher
+from portal.webhooks import filters, publisher, words
 from portal.webhooks.filters import NAMES
 from portal.webhooks.models import Delivery, EventType, PauseReason, Status, Trigger, Webhook
 from portal.webhooks.publisher import About
@@ -143,6 +143,14 @@ class TestSearch:
         for q in ("tomas herr thomas", "errera", "117 5", "blanco@"):
             assert look(dana, q=q) == [], q
         assert set(look(dana, q="herr")) == {*theirs, *look(dana, contact=other.id)}
+
+    def test_a_word_with_which_another_begins_is_not_kept(self) -> None:
+        assert words.folded(["Tom", "Tom Tomlin", "tom@x.example"]) == [
+            b"example",
+            b"tom@x.example",
+            b"tomlin",
+            b"x.example",
+        ]
 
     def test_several_contacts_are_found_together_and_many_by_going_through_the_log(
         self, dana: Person, deliver: Deliver, monkeypatch: pytest.MonkeyPatch
