@@ -121,7 +121,7 @@ class Lost:
 
     address: str
     label: str
-    words: str = "is what no longer exists"
+    words: str = "asks for what was deleted"
 
     def holds(self, _c: Any) -> ColumnElement[bool]:
         """SQL over a contact: never."""
