@@ -41,7 +41,8 @@ SILENCE_SECONDS = 5
 """After a failure Redis is left alone for this long, so that no save waits for it again and again."""
 WEB_CONNECTION: dict[str, Any] = {"socket_connect_timeout": 0.25, "socket_timeout": 0.25}
 """Saving a contact must not wait for a Redis that is away or silent: a quarter of a second, and no second try."""
-BELL_CONNECTIONS, LIMIT_CONNECTIONS = 3, 4
+BELL_CONNECTIONS, LIMIT_CONNECTIONS = 3, 3
+"""Of a process that answers pages; with the three, eight and one of a worker they are the 18 of a small plan."""
 IDLE_SECONDS = 1
 """How long an idle worker waits for a job before it looks whether to stop."""
 
