@@ -4,7 +4,6 @@ import math
 import random
 import threading
 import time
-from contextlib import nullcontext
 from datetime import UTC, datetime
 from enum import StrEnum
 from sqlite3 import SQLITE_BUSY, SQLITE_ERROR
@@ -32,15 +31,13 @@ from sqlalchemy.types import TypeDecorator
 
 from .config import BUSY_SECONDS
 
-READING, WRITING, BEHIND = "portal_reading", "portal_writing", "portal_behind"
+READING, WRITING = "portal_reading", "portal_writing"
 LEFT, IDLE_SECONDS = "portal_left", 1.0
 """When a connection was last used; after so long it is looked at before it is used again."""
 WITHOUT_WAITING = text("SET LOCAL synchronous_commit TO OFF")
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 LOOK_SECONDS = 0.0003, 0.001
 """Between two looks whether SQLite's write lock is free."""
-LOOK_BEHIND_SECONDS = 0.005, 0.01
-"""The same for work that leaves it to whoever else waits."""
 looking_for_the_lock = threading.Lock()
 
 
@@ -190,21 +187,19 @@ def _begin_sqlite(connection: Connection) -> None:
         if reading:
             connection.exec_driver_sql("BEGIN")
         else:
-            _begin_writing(connection, options.get(BEHIND, False))
+            _begin_writing(connection)
 
 
-def _begin_writing(connection: Connection, is_behind: bool) -> None:
+def _begin_writing(connection: Connection) -> None:
     """Take the write lock, looking for it all the time: SQLite itself soon looks ten times a second only, and then
-    misses each short moment in which a busy worker lets it go. One thread of a process looks, the others queue; what
-    stays behind looks so rarely that it gets the lock when nobody else waits for it."""
+    misses each short moment in which a busy worker lets it go. One thread of a process looks, the others queue."""
     until = time.monotonic() + BUSY_SECONDS
     sqlite = cast(SQLiteConnection, connection.connection.driver_connection)
-    pause = LOOK_BEHIND_SECONDS if is_behind else LOOK_SECONDS
-    with nullcontext() if is_behind else looking_for_the_lock:
+    with looking_for_the_lock:
         sqlite.execute("PRAGMA busy_timeout = 0")
         try:
             while (problem := _begin_at_once(sqlite)) == SQLITE_BUSY and time.monotonic() < until:
-                time.sleep(random.uniform(*pause))  # noqa: S311 - no secret
+                time.sleep(random.uniform(*LOOK_SECONDS))  # noqa: S311 - no secret
             if problem:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")  # once more, so that SQLAlchemy says what is wrong
         finally:
@@ -233,11 +228,6 @@ hasher = PasswordHasher()  # argon2id with the library's current parameters
 def begin_reading() -> None:
     """Begin a transaction that only reads, where one would write: on SQLite it leaves the one write lock to others."""
     db.session.connection(execution_options={READING: True})
-
-
-def begin_behind() -> None:
-    """Begin a long transaction that writes: on SQLite once nobody else waits to write."""
-    db.session.connection(execution_options={BEHIND: True})
 
 
 def begin_writing() -> None:

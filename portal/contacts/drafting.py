@@ -88,9 +88,7 @@ def drafted_ahead(workspace_id: uuid.UUID, rows: Sequence[Row]) -> Ahead | None:
 
 def given_now(workspace_id: uuid.UUID, rows: Sequence[Row]) -> Given:
     """What the rows get, under the lock; tags that are unknown are made."""
-    names = _tag_names(rows)
-    tags = {tag.name.casefold(): tag for tag in tagging.named(workspace_id, names)} if names else {}
-    return _given(workspace_id, rows, tags)
+    return _given(workspace_id, rows, wanted_tags(workspace_id, rows))
 
 
 def drafts(workspace_id: uuid.UUID, rows: Sequence[Row], given: Given) -> list[Draft]:
@@ -114,6 +112,12 @@ def renumber(one: Draft, given: Given) -> None:
     """Its contact ID is taken: here is another one."""
     one.contact.contact_id = service.made_up_number()
     one.news = _news(one.contact, given)
+
+
+def wanted_tags(workspace_id: uuid.UUID, rows: Collection[Row]) -> dict[str, Tag]:
+    """The tags that the rows name, by their names in one case; unknown ones are made."""
+    names = _tag_names(rows)
+    return {tag.name.casefold(): tag for tag in tagging.named(workspace_id, names)} if names else {}
 
 
 def owner_names(workspace_id: uuid.UUID, owners: Iterable[str | None]) -> dict[str, str]:

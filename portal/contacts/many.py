@@ -15,7 +15,7 @@ from ..webhooks.batches import News, publish_many
 from ..webhooks.models import EventType
 from . import avatars, drafting, service, tagging, trash
 from .custom_fields import fields_of, merged
-from .drafting import NAMES, TABLE, Ahead, Draft, Given, Row, by_name, owner_names
+from .drafting import NAMES, TABLE, Ahead, Draft, Given, Row, by_name, owner_names, wanted_tags
 from .field_models import CustomField
 from .list_models import TrashedContact
 from .models import Contact, Tag, contact_tag
@@ -45,7 +45,7 @@ def create_many(
     returned is not in the session: read it, and load what you want to change.
     """
     given = drafting.given_now(workspace_id, rows)
-    fits = ahead is not None and ahead.given.says_as(given)
+    fits = ahead and ahead.given.says_as(given)
     drafts = ahead.drafts if ahead and fits else drafting.drafts(workspace_id, rows, given)
     made = _write(workspace_id, drafts, given, actor)
     return [one.contact if one.contact.id in made else None for one in drafts]
@@ -60,7 +60,7 @@ def update_many(workspace_id: uuid.UUID, ids: Collection[uuid.UUID], revise: Rev
     asked = {contact.id: values for contact in found if (values := revise(contact)) is not None}
     contacts = [contact for contact in found if contact.id in asked]
     wanted = {contact.id: _wanted(contact, dict(asked[contact.id]), fields) for contact in contacts}
-    tags = _tags(workspace_id, wanted.values())
+    tags = wanted_tags(workspace_id, wanted.values())
     names = owner_names(workspace_id, (owner for one in contacts for owner in (one.owner, wanted[one.id].get("owner"))))
     refused = [contact.id for contact in found if contact.id not in asked]
     outcome, news = Outcome(gone=missing(ids, found), refused=refused), []
@@ -187,12 +187,6 @@ def _change(contact: Contact, wanted: Mapping[str, Any], tags: Mapping[str, Tag]
         contact.tags = carried
     contact.last_updated_time = contact.changed_at = utcnow()
     return True
-
-
-def _tags(workspace_id: uuid.UUID, rows: Collection[Mapping[str, Any]]) -> dict[str, Tag]:
-    """The tags that the rows name, by their names in one case; unknown ones are made."""
-    names = dict.fromkeys(name for row in rows for name in row.get("tags") or ())
-    return {tag.name.casefold(): tag for tag in tagging.named(workspace_id, names)} if names else {}
 
 
 def _tags_back(workspace_id: uuid.UUID, trashed: Sequence[TrashedContact]) -> dict[str, Tag]:

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 from .. import audit
 from ..accounts.permissions import Permission, allowed
 from ..accounts.service import everybody, own_or_404, person, workspace
-from ..extensions import db
+from ..extensions import begin_reading, db
 from ..fields import shows_again
 from ..web import go, page, say
 from ..webhooks.models import EventType
@@ -49,6 +49,7 @@ def new() -> Response:
         form.refuse("contact_id", "Another contact has this contact ID. Type another, or leave it blank to get one.")
         return form_page(form)
     db.session.commit()
+    begin_reading()  # what is told of it: nobody else shall wait for that
     say(f"{contact.label} is saved. {sent(EventType.CREATED)}")
     return go(url_for("contacts.show", contact_id=contact.id))
 

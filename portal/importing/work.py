@@ -17,7 +17,7 @@ from sqlalchemy import delete, exists, insert, select
 from .. import jobs
 from ..contacts import many
 from ..contacts.drafting import Ahead, drafted_ahead
-from ..extensions import begin_behind, begin_reading, db, is_sqlite, utcnow
+from ..extensions import begin_reading, db, is_sqlite, utcnow
 from ..pace import pace
 from ..web import AWAY
 from ..webhooks.batches import largest_group
@@ -105,7 +105,6 @@ def _made_ready(key: uuid.UUID, most: int) -> Slice | None:
 
 
 def _done(key: uuid.UUID, coming: Slice, most: int) -> float | None:
-    begin_behind()
     query = select(Import).where(Import.id == key).with_for_update(skip_locked=True)
     made, begun = db.session.scalars(query).one_or_none(), time.monotonic()
     if made is None or (made.stage, made.place) != (coming.stage, coming.place):
@@ -210,7 +209,7 @@ def _next(made: Import, most: int) -> Slice:
     coming = Slice(made.stage, made.place, rows)
     if data := _data(made, rows):
         coming.decided = plan, _ = Planner(made).plan(data, locks=False)
-        if made.stage == Stage.RUNNING:
+        if made.stage == Stage.RUNNING and plan.create:
             coming.ahead = drafted_ahead(made.workspace_id, [wanted for _, wanted in plan.create])
     return coming
 
