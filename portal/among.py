@@ -1,5 +1,5 @@
-"""`among`: "one of these keys", with the keys as one bound value, so that a statement stays the same for any number of
-them: SQLAlchemy renders it once, and PostgreSQL plans it once.
+"""`among`: "one of these keys", and `each` of them, with the keys as one bound value, so that a statement is the same
+for any number of them: SQLAlchemy renders it once, and PostgreSQL plans it once.
 """
 
 import json
@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Dialect, Text, bindparam
+from sqlalchemy import Boolean, ColumnElement, Dialect, TableValuedAlias, Text, bindparam, column
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -45,6 +45,11 @@ class _Among(FunctionElement[bool]):
         return self
 
 
+class _Each(FunctionElement[Any]):
+    inherit_cache = True
+    name = "each"
+
+
 def among(column: Any, name: str) -> ColumnElement[bool]:
     """SQL: the column is one of the keys that are bound by this name when the statement is executed."""
     return _Among(column, bindparam(name, type_=_Keys(column.type)))
@@ -53,6 +58,21 @@ def among(column: Any, name: str) -> ColumnElement[bool]:
 def one_of(column: Any, keys: Collection[Any]) -> ColumnElement[bool]:
     """SQL: the column is one of these keys."""
     return _Among(column, bindparam("keys", keys, type_=_Keys(column.type), unique=True))
+
+
+def each(name: str, of: TypeEngine[Any]) -> TableValuedAlias:
+    """SQL: a table of the keys that are bound by this name when the statement is executed, with one column, `value`."""
+    return _Each(bindparam(name, type_=_Keys(of))).table_valued(column("value", of), name=name)
+
+
+@compiles(_Each, "postgresql")
+def _postgresql_each(element: _Each, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"(SELECT unnest({compiler.process(element.clauses, **kw)}) AS value)"
+
+
+@compiles(_Each, "sqlite")
+def _sqlite_each(element: _Each, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"json_each({compiler.process(element.clauses, **kw)})"
 
 
 @compiles(_Among, "postgresql")

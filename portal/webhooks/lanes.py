@@ -5,6 +5,7 @@ behind another has no due time and is never scanned; whoever ends the one in fro
 """
 
 import uuid
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 
@@ -14,20 +15,20 @@ from sqlalchemy import (
     Select,
     Table,
     Update,
-    and_,
     bindparam,
     case,
     delete,
+    false,
     func,
     select,
-    union,
+    true,
     update,
 )
 from sqlalchemy import Sequence as DatabaseSequence
 from sqlalchemy.orm import aliased, lazyload
 from sqlalchemy.sql.dml import ReturningDelete
 
-from ..among import among
+from ..among import among, each
 from ..extensions import Base, db, db_now, is_sqlite
 from ..pace import pace, prepared
 from ..rows import insert_many
@@ -126,8 +127,8 @@ def is_head(*others: ColumnElement[bool]) -> ColumnElement[bool]:
     # As a value, and with a minimum, for both of which PostgreSQL looks into an index, delivery by delivery. Asked by
     # EXISTS it may join all lanes: what it knows of a table that is mostly empty says nothing of a backlog.
     first = select(func.min(OTHER.seq)).where(*_SAME, *others).correlate(_mine).scalar_subquery()
-    behind = select(_mine.seq).where(_mine.delivery_id == Delivery.id, first < Delivery.seq)
-    return behind.correlate(Delivery).limit(1).scalar_subquery().is_(None)
+    behind = select(false()).where(_mine.delivery_id == Delivery.id, first < Delivery.seq)
+    return func.coalesce(behind.correlate(Delivery).limit(1).scalar_subquery(), true())
 
 
 def leaving() -> Update:
@@ -173,17 +174,21 @@ def _due_now(firsts: Select[int], *others: ColumnElement[bool]) -> Update:
 
 
 @prepared
-def _ends() -> Select[Delivery, uuid.UUID, uuid.UUID]:
-    """The first and the last delivery of each lane of these contacts at these webhooks, locked, with its lane."""
-    lane = (LaneEntry.webhook_id, LaneEntry.contact_id)
-    theirs = and_(
-        among(LaneEntry.webhook_id, "webhooks"),
-        among(LaneEntry.contact_id, "contacts"),
-    )
-    first, last = (select(end(LaneEntry.seq)).where(theirs).group_by(*lane) for end in (func.min, func.max))
-    ends = select(Delivery, *lane).join(LaneEntry, LaneEntry.delivery_id == Delivery.id)
-    locked = ends.where(Delivery.seq.in_(union(first, last)), theirs).order_by(Delivery.seq).options(lazyload("*"))
-    return locked.with_for_update(of=Delivery).execution_options(populate_existing=True)
+def _ends() -> Select[uuid.UUID, uuid.UUID, int, int]:
+    """The places of the first and the last delivery of each lane of these contacts at these webhooks that has any."""
+    # Each a value: see `is_head`.
+    webhooks, contacts = each("webhooks", ENTRY.c.webhook_id.type), each("contacts", ENTRY.c.contact_id.type)
+    lane = (OTHER.webhook_id == webhooks.c.value, OTHER.contact_id == contacts.c.value)
+    first, last = (select(end(OTHER.seq)).where(*lane).scalar_subquery() for end in (func.min, func.max))
+    ends = select(webhooks.c.value, contacts.c.value, first, last)
+    return ends.select_from(webhooks.join(contacts, true())).where(first.is_not(None))
+
+
+@prepared
+def _standing() -> Select[Delivery]:
+    """Deliveries at these places, locked."""
+    there = select(Delivery).where(among(Delivery.seq, "seqs")).order_by(Delivery.seq).options(lazyload("*"))
+    return there.with_for_update(of=Delivery).execution_options(populate_existing=True)
 
 
 def _lock_ends(lanes: Collection[Lane]) -> set[Lane]:
@@ -196,10 +201,14 @@ def _lock_ends(lanes: Collection[Lane]) -> set[Lane]:
         "webhooks": list({webhook for webhook, _ in lanes}),
         "contacts": list({contact for _, contact in lanes}),
     }
+    at: defaultdict[int, set[Lane]] = defaultdict(set)
+    for webhook_id, contact_id, *ends in db.session.connection().execute(_ends(), theirs):
+        for seq in ends:
+            at[seq].add((webhook_id, contact_id))
     occupied = set()
-    for delivery, webhook_id, contact_id in db.session.execute(_ends(), theirs):
+    for delivery in db.session.scalars(_standing(), {"seqs": list(at)}) if at else ():
         if delivery.status == Status.PENDING:
-            occupied.add((webhook_id, contact_id))
+            occupied |= at[delivery.seq]
             _hasten(delivery)
     return occupied
 

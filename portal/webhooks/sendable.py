@@ -60,8 +60,10 @@ def _having_any(which: ColumnElement[bool]) -> Select[uuid.UUID]:
     """Those of the webhooks for which something is sendable."""
     mine = Delivery.webhook_id == Webhook.id
     tested = exists().where(mine, is_pending(), _is_test()).correlate(Webhook)
-    # One for each webhook, not EXISTS, for which PostgreSQL may read all that is due to all of them.
-    pending = select(Delivery.id).where(mine, is_sendable()).correlate(Webhook).limit(1).scalar_subquery()
+    # One for each webhook, not EXISTS, for which PostgreSQL may read all that is due to all of them; the first, for
+    # which no index does but that of what is due.
+    due = select(Delivery.id).where(mine, is_sendable()).correlate(Webhook).order_by(Delivery.due_at)
+    pending = due.limit(1).scalar_subquery()
     # What that says already, said before it: no look at 100,000 rows that wait for a probe.
     is_open = and_(is_reached(), throttle.has_turn())
     return select(Webhook.id).where(which, or_(is_open, tested), pending.is_not(None))
@@ -80,27 +82,28 @@ def first(probing: bool) -> Select[uuid.UUID, int, Trigger, EventType, str, byte
     changed."""
     # Written out, so that PostgreSQL can plan the statement once for all: of a bound limit it expects a tenth of all.
     most = literal(pace().max_width, literal_execute=True)
+    due = (Delivery.due_at, Delivery.seq)
     found = (
-        select(Delivery.id)
+        select(Delivery.id, Delivery.attempts, Delivery.trigger, Delivery.event_type, Delivery.event_id)
+        .add_columns(*due, (Delivery.due_at <= db_now()).label("was_due"), Delivery.last_attempt_at)
         .join(Delivery.webhook)
         .where(
             Delivery.webhook_id == bindparam("of"),
             ~among(Delivery.id, "in_flight"),
             is_sendable(),
         )
-        .order_by(Delivery.due_at, Delivery.seq)
+        .order_by(*due)
         .limit(PROBE_CHOICE if probing else most)
         .cte("found")
-    )
+    ).c
     # The least recently attempted probes first: one poisoned delivery must not stand for the whole receiver.
-    order = (Delivery.last_attempt_at.asc().nulls_first(),) if probing else ()
-    event = (Delivery.event_type, Event.id, Event.body)
-    changes = select(together(Subject.changes)).where(Subject.event_id == Event.id).scalar_subquery()
+    order = (found.last_attempt_at.asc().nulls_first(),) if probing else ()
+    # Values, for which PostgreSQL looks into an index: joined, it may read all events.
+    body = select(Event.body).where(Event.id == found.event_id).scalar_subquery()
+    changes = select(together(Subject.changes)).where(Subject.event_id == found.event_id).scalar_subquery()
     return (
-        select(Delivery.id, Delivery.attempts, Delivery.trigger, *event, Delivery.due_at <= db_now(), changes)
-        .join(found, found.c.id == Delivery.id)
-        .join(Event, Event.id == Delivery.event_id)
-        .order_by(*order, Delivery.due_at, Delivery.seq)
+        select(found.id, found.attempts, found.trigger, found.event_type, found.event_id, body, found.was_due, changes)
+        .order_by(*order, found.due_at, found.seq)
         .limit(bindparam("room", type_=Integer))
     )
 

@@ -22,7 +22,7 @@ from portal.webhooks.lease import Lease
 from portal.webhooks.models import LaneEntry, Webhook
 from portal.webhooks.search import Log
 from tests.filling import fill, fill_attempts, fill_log
-from tests.webhooks.driving import OK, TIMEOUT
+from tests.webhooks.driving import OK, TIMEOUT, answer
 from tests.webhooks.making import make_event, make_webhook, make_workspace
 
 pytestmark = pytest.mark.both
@@ -78,14 +78,14 @@ def test_nothing_that_the_engine_asks_reads_a_long_table_from_end_to_end(app: Fl
         busy.probes, busy.probe_at = 1, utcnow()
         assert [letter.is_probe for letter in engine.claim(busy.id, lease.token, [])] == [True]
 
-    def answer() -> None:
+    def take_one() -> None:
         engine.record(lease.token, [(engine.claim(busy.id, lease.token, [])[0], OK)])
 
     contact = db.session.scalars(db.select(LaneEntry.contact_id).limit(1)).one()
     asked: dict[str, Callable[[], object]] = {
         "claim": lambda: engine.claim(busy.id, lease.token, []),
         "claim a probe": probe,
-        "record": answer,
+        "record": take_one,
         "the last look": lambda: sendable.has_work(busy.id),
         "the sweep": sendable.waiting_webhooks,
         "mend": engine.mend,
@@ -100,11 +100,26 @@ def test_nothing_that_the_engine_asks_reads_a_long_table_from_end_to_end(app: Fl
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_a_backlog_that_came_since_postgresql_last_counted_is_not_read_from_end_to_end(app: Flask) -> None:
+@pytest.mark.parametrize(
+    ("sent", "since"),
+    [(0, []), (1, []), (3, []), (0, ["delivery"]), (3, ["delivery", "lane_entry"])],
+    ids=["of nothing", "of one", "of a few", "of its deliveries since", "of all since"],
+)
+def test_a_backlog_is_not_read_from_end_to_end_whatever_postgresql_counted(
+    app: Flask, sent: int, since: list[str]
+) -> None:
     space = make_workspace()
     webhook = make_webhook(space)
+    before = Lease(webhook.id)
+    assert before.take()
+    for _ in range(sent):
+        make_event(space)
+        answer(before, OK)
+    before.release()
     db.session.execute(text("ANALYZE"))  # the lanes are empty
     fill([webhook], log=100, waiting=4_000, contacts=2_000, analyze=False)
+    for table in since:
+        db.session.execute(text(f"ANALYZE {table}"))
     webhook.width = pace().max_width
     db.session.commit()
     read = {}
