@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import opened, sign_up
 from tests.e2e.test_keyboard import enter, tab_to
-from tests.system.installation import Installation
+from tests.system.installation import Installation, until
 
 pytestmark = pytest.mark.browser
 
@@ -88,9 +88,7 @@ def test_without_scripts(page_without_scripts: Page, tmp_path: Path) -> None:
     begin(page, tmp_path)
     page.get_by_role("button", name="Check all rows").click()
     expect(page.get_by_role("heading", name=re.compile("people.csv"))).to_be_visible()
-    for _ in range(60):
-        if page.get_by_role("button", name="Import 2 contacts").is_visible():
-            break
-        page.reload()
-    page.get_by_role("button", name="Import 2 contacts").click()
+    begins = page.get_by_role("button", name="Import 2 contacts")
+    until(lambda: begins.is_visible() or page.reload() is None, "all rows are checked")
+    begins.click()
     expect(page.get_by_role("heading", name=re.compile("people.csv"))).to_be_visible()
