@@ -126,6 +126,7 @@ def is_head(*others: ColumnElement[bool]) -> ColumnElement[bool]:
     """SQL: nothing stands in front of the delivery in any of its lanes, or nothing of what `others` say over OTHER."""
     # As a value, and with a minimum, for both of which PostgreSQL looks into an index, delivery by delivery. Asked by
     # EXISTS it may join all lanes: what it knows of a table that is mostly empty says nothing of a backlog.
+    # Not "is null", which it believes of one in 200: for 16 that may be sent it would read all that is due.
     first = select(func.min(OTHER.seq)).where(*_SAME, *others).correlate(_mine).scalar_subquery()
     behind = select(false()).where(_mine.delivery_id == Delivery.id, first < Delivery.seq)
     return func.coalesce(behind.correlate(Delivery).limit(1).scalar_subquery(), true())
