@@ -1,14 +1,9 @@
 """The database and Flask's other extensions, made once and bound in `create_app`; date-times that are always UTC."""
 
 import math
-import random
-import threading
 import time
 from datetime import UTC, datetime
 from enum import StrEnum
-from sqlite3 import SQLITE_BUSY, SQLITE_ERROR
-from sqlite3 import Connection as SQLiteConnection
-from sqlite3 import Error as SQLiteError
 from typing import Any, cast
 
 import psycopg
@@ -29,16 +24,13 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 
-from .config import BUSY_SECONDS
+from . import sqlite_writes
 
-READING, WRITING = "portal_reading", "portal_writing"
+READING, WRITING, UNSYNCED = "portal_reading", "portal_writing", "portal_unsynced"
 LEFT, IDLE_SECONDS = "portal_left", 1.0
 """When a connection was last used; after so long it is looked at before it is used again."""
 WITHOUT_WAITING = text("SET LOCAL synchronous_commit TO OFF")
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
-LOOK_SECONDS = 0.0003, 0.001
-"""Between two looks whether SQLite's write lock is free."""
-looking_for_the_lock = threading.Lock()
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -131,16 +123,16 @@ class Base(DeclarativeBase):
     }
 
 
+@event.listens_for(Engine, "do_connect")
+def _choose_class(dialect: Dialect, _record: Any, _arguments: Any, options: dict[str, Any]) -> None:
+    if dialect.name == "sqlite":
+        options["factory"] = sqlite_writes.Connection
+
+
 @event.listens_for(Engine, "connect")
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    if not isinstance(connection, SQLiteConnection):
-        return
-    connection.isolation_level = None  # SQLAlchemy's "begin" below decides how transactions begin
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA journal_mode = WAL")
-    # SQLite's own lower() leaves É as it is; searching would then not find é.
-    connection.create_function("lower", 1, lambda text: text and text.lower(), deterministic=True)
-    connection.execute("PRAGMA synchronous = FULL")  # NORMAL can roll back a commit when the power fails
+def _prepare(connection: Any, _record: Any) -> None:
+    if isinstance(connection, sqlite_writes.Connection):
+        connection.prepare()
 
 
 @event.listens_for(Pool, "checkin")
@@ -191,28 +183,11 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _begin_writing(connection: Connection) -> None:
-    """Take the write lock, looking for it all the time: SQLite itself soon looks ten times a second only, and then
-    misses each short moment in which a busy worker lets it go. One thread of a process looks, the others queue."""
-    until = time.monotonic() + BUSY_SECONDS
-    sqlite = cast(SQLiteConnection, connection.connection.driver_connection)
-    with looking_for_the_lock:
-        sqlite.execute("PRAGMA busy_timeout = 0")
-        try:
-            while (problem := _begin_at_once(sqlite)) == SQLITE_BUSY and time.monotonic() < until:
-                time.sleep(random.uniform(*LOOK_SECONDS))  # noqa: S311 - no secret
-            if problem:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")  # once more, so that SQLAlchemy says what is wrong
-        finally:
-            sqlite.execute(f"PRAGMA busy_timeout = {1000 * BUSY_SECONDS}")
-
-
-def _begin_at_once(sqlite: SQLiteConnection) -> int | None:
-    """Begin to write; the code of SQLite's error if that was not possible."""
-    try:
-        sqlite.execute("BEGIN IMMEDIATE")
-    except SQLiteError as error:
-        return getattr(error, "sqlite_errorcode", SQLITE_ERROR)  # Python's own errors have none
-    return None
+    """Take the write lock; a request goes before work that nobody waits for."""
+    sqlite = cast(sqlite_writes.Connection, connection.connection.driver_connection)
+    is_synced = not connection.get_execution_options().get(UNSYNCED, False)
+    if sqlite.begin_writing(is_awaited=has_request_context(), is_synced=is_synced):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")  # once more, so that SQLAlchemy says what is wrong
 
 
 # Models derive from Base and not from db.Model, which is not typed; both share the metadata.
@@ -240,6 +215,18 @@ def commit_without_waiting() -> None:
     """Let the commit of this transaction not wait for PostgreSQL's disk: a crash of the server may undo it."""
     if not is_sqlite():
         db.session.execute(WITHOUT_WAITING)
+
+
+def begin_without_waiting() -> None:
+    """The same for SQLite, which is told when a transaction begins; one that has begun is left as it is."""
+    if is_sqlite() and not db.session().in_transaction():
+        db.session.connection(execution_options={UNSYNCED: True})
+
+
+def settle() -> None:
+    """Return when all that anybody committed before is on SQLite's disk; PostgreSQL shows nothing before."""
+    if is_sqlite():
+        cast(sqlite_writes.Connection, db.session.connection().connection.driver_connection).settle()
 
 
 def is_sqlite() -> bool:

@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, bindparam, or_, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from ..extensions import UTCDateTime, db, db_now, without_waiting
+from ..extensions import UTCDateTime, begin_without_waiting, db, db_now, without_waiting
 from ..pace import pace, prepared
 from .models import Webhook
 
@@ -49,6 +49,7 @@ class Lease:
 
         Raises LeaseLost when another drain has taken over.
         """
+        begin_without_waiting()
         now: datetime | None = db.session.scalar(_turned(), self._mine() | {"until": until})
         db.session.commit()
         if now is None:
@@ -58,6 +59,7 @@ class Lease:
     def release(self) -> None:
         """Let the webhook go, unless it is another's already: whatever of ours has not begun by now never does."""
         self.ends = 0.0
+        begin_without_waiting()
         db.session.scalar(_released(), self._mine())
         db.session.commit()
 
@@ -68,6 +70,7 @@ class Lease:
     def _hold(self, statement: ReturningUpdate[uuid.UUID, int | None, str]) -> bool:
         # Read before the statement: however long that takes, the lease is never believed to be longer than it is.
         now = time.monotonic()
+        begin_without_waiting()
         held = db.session.execute(statement, self._mine()).one_or_none()
         db.session.commit()
         if held:

@@ -11,7 +11,7 @@ from flask import current_app
 from sqlalchemy import delete
 
 from .. import jobs, mail
-from ..extensions import begin_reading, db, db_now
+from ..extensions import begin_reading, db, db_now, settle
 from ..pace import pace
 from . import engine, outbound, sendable, sentences
 from .lease import Lease, LeaseLost
@@ -137,6 +137,8 @@ class Drain:
         elif may_send:
             begin_reading()
             letters = engine.claim(self.lease.webhook_id, self.lease.token, in_flight)
+            if letters:
+                settle()  # nothing is told that a crash could undo
             db.session.rollback()
         if turns := [letter.next_at for letter in letters if letter.next_at]:
             self.turn = time.monotonic() + self.lease.take_turn(turns[-1]) + EXACTNESS

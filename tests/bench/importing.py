@@ -15,6 +15,7 @@ from pathlib import Path
 from playwright.sync_api import Browser as Chromium
 from sqlalchemy import Engine, create_engine, select
 
+from portal.extensions import READING
 from portal.importing.models import Import, Stage
 from tests.bench.save_to_green import DATABASES, serving
 from tests.contacts.conftest import Fields
@@ -89,7 +90,7 @@ def p95(times: list[float]) -> float:
 @contextmanager
 def watching(made: Installation) -> Iterator[Engine]:
     """The installation's database."""
-    engine = create_engine(made.env["DATABASE_URL"])
+    engine = create_engine(made.env["DATABASE_URL"], execution_options={READING: True})
     yield engine
     engine.dispose()
 
