@@ -1,9 +1,10 @@
 """Many rows as one value: `insert_many` and `given` for statements that write them all, `together` for those that read
-them along."""
+them along. `ready` makes most of the work of writing before a lock is held."""
 
 import json
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import repeat
 from typing import Any
@@ -30,8 +31,8 @@ class _Rows(TypeDecorator[Sequence[Mapping[str, Any]]]):
     impl = Text
     cache_ok = True
 
-    def process_bind_param(self, value: Sequence[Mapping[str, Any]] | None, dialect: Dialect) -> str:
-        return json.dumps(value, default=_text)
+    def process_bind_param(self, value: Sequence[Mapping[str, Any]] | str | None, dialect: Dialect) -> str:
+        return value if isinstance(value, str) else _written(value)
 
 
 def given(**types: TypeEngine[Any]) -> TableValuedAlias:
@@ -41,25 +42,53 @@ def given(**types: TypeEngine[Any]) -> TableValuedAlias:
     return func.json_to_recordset(bound).table_valued(*columns).render_derived("given", with_types=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Rows to insert, as the database takes them."""
+
+    statement: Insert | str
+    values: Any
+
+
+def ready(
+    table: Table, rows: Sequence[Mapping[str, Any]], refine: Refine = lambda new: new, **computed: ColumnElement[Any]
+) -> Ready | None:
+    """Rows that all say the same columns, and the same `computed` by SQL without values, for one statement; `refine`
+    adds to it what shall happen to rows that are there. None when there are none.
+
+    PostgreSQL gets all rows as one value, and SQLite as it stores them: to hand over thousands one by one takes several
+    times as long as to write them.
+    """
+    if not rows:
+        return None
+    if not is_sqlite():
+        return Ready(refine(_from_one_value(table, rows, computed)), {ROWS: _written(rows)})
+    compiled = _compiled(table, tuple(rows[0]), refine, **computed)
+    columns = [_stored(compiled, name, rows) for name in compiled.positiontup or ()]
+    return Ready(compiled.string, list(zip(*columns, strict=True)))
+
+
+def insert(made: Ready | None) -> None:
+    """Insert rows that were made ready."""
+    if made is None:
+        return
+    if isinstance(made.statement, str):
+        db.session.connection().exec_driver_sql(made.statement, made.values)
+    else:
+        db.session.execute(made.statement, made.values)
+
+
 def insert_many(
     table: Table, rows: Sequence[Mapping[str, Any]], refine: Refine = lambda new: new, **computed: ColumnElement[Any]
 ) -> None:
-    """Insert rows that all say the same columns, and the same `computed` by SQL without values, with one statement;
-    `refine` adds to it what shall happen to rows that are there. PostgreSQL gets all rows as one value, and SQLite as
-    it stores them: to hand over thousands one by one takes several times as long as to write them."""
-    if rows and is_sqlite():
-        compiled = _compiled(table, tuple(rows[0]), refine, **computed)
-        columns = [_stored(compiled, name, rows) for name in compiled.positiontup or ()]
-        db.session.connection().exec_driver_sql(compiled.string, list(zip(*columns, strict=True)))
-    elif rows:
-        db.session.execute(refine(_from_one_value(table, rows, computed)), {ROWS: rows})
+    """Insert rows; see `ready`."""
+    insert(ready(table, rows, refine, **computed))
 
 
-def insert_new(table: Table, rows: Sequence[Mapping[str, Any]], refine: Refine) -> set[uuid.UUID]:
-    """The same for rows with ids, of which `refine` may leave some out; returns the ids of those that were inserted."""
-    insert_many(table, rows, refine)
-    there = select(table.c.id).where(among(table.c.id, "keys"))
-    return set(db.session.scalars(there, {"keys": [row["id"] for row in rows]})) if rows else set()
+def insert_new(table: Table, made: Ready | None, ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
+    """Insert rows with these ids, of which some may be left out; returns the ids of those that were inserted."""
+    insert(made)
+    return set(db.session.scalars(select(table.c.id).where(among(table.c.id, "keys")), {"keys": ids}))
 
 
 def _from_one_value(
@@ -97,6 +126,10 @@ def _stored(compiled: SQLCompiler, name: str, rows: Sequence[Mapping[str, Any]])
 
 def _as_it_is(value: Any) -> Any:
     return value
+
+
+def _written(rows: Sequence[Mapping[str, Any]] | None) -> str:
+    return json.dumps(rows, default=_text)
 
 
 def _text(value: bytes | datetime | uuid.UUID) -> str:

@@ -10,7 +10,8 @@ from sqlalchemy import Table, select
 
 from ..accounts.models import Membership, User
 from ..extensions import db, utcnow
-from ..webhooks.batches import News
+from ..rows import Insert, Ready, ready
+from ..webhooks.batches import News, words_of
 from . import lists, service, tagging
 from .custom_fields import fields_of, merged
 from .field_models import CustomField
@@ -20,6 +21,7 @@ from .payload import contact_payload, encoded
 
 TABLE = cast(Table, Contact.__table__)
 NAMES = tuple(column.name for column in TABLE.columns)
+NUMBERED = ["workspace_id", "contact_id"]
 _DEFAULTS: dict[str, Any] = {column.name: column.default for column in TABLE.columns}
 _SAME = {name: made.arg if made is not None and made.is_scalar else None for name, made in _DEFAULTS.items()}
 _MADE = {name: made.arg for name, made in _DEFAULTS.items() if made is not None and not made.is_scalar}
@@ -70,10 +72,13 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Ahead:
-    """Drafts of some rows, made before the lock, and what they were made with."""
+    """Drafts of some rows, made before the lock, and what they were made with; and what is written of them, if all are
+    new, ready for that."""
 
     given: Given
     drafts: Sequence[Draft]
+    contacts: Ready | None
+    words: Ready | None
 
 
 def drafted_ahead(workspace_id: uuid.UUID, rows: Sequence[Row]) -> Ahead | None:
@@ -83,7 +88,17 @@ def drafted_ahead(workspace_id: uuid.UUID, rows: Sequence[Row]) -> Ahead | None:
     if wanted - there.keys():
         return None
     given = _given(workspace_id, rows, {key: there[key] for key in wanted})
-    return Ahead(given, drafts(workspace_id, rows, given))
+    made = drafts(workspace_id, rows, given)
+    return Ahead(given, made, as_rows(made), words_of(workspace_id, [one.news for one in made]))
+
+
+def as_rows(made: Sequence[Draft]) -> Ready | None:
+    """The contacts, ready to be inserted; whose contact ID is taken is left out."""
+    return ready(TABLE, [{name: getattr(one.contact, name) for name in NAMES} for one in made], _unless_taken)
+
+
+def _unless_taken(new: Insert) -> Insert:
+    return new.on_conflict_do_nothing(index_elements=NUMBERED)
 
 
 def given_now(workspace_id: uuid.UUID, rows: Sequence[Row]) -> Given:

@@ -10,18 +10,17 @@ from typing import Any
 from sqlalchemy import delete, select
 
 from ..extensions import db, utcnow
-from ..rows import Insert, insert_many, insert_new
+from ..rows import Ready, insert_many, insert_new
 from ..webhooks.batches import News, publish_many
 from ..webhooks.models import EventType
 from . import avatars, drafting, service, tagging, trash
 from .custom_fields import fields_of, merged
-from .drafting import NAMES, TABLE, Ahead, Draft, Given, Row, by_name, owner_names, wanted_tags
+from .drafting import TABLE, Ahead, Draft, Given, Row, by_name, owner_names, wanted_tags
 from .field_models import CustomField
 from .list_models import TrashedContact
 from .models import Contact, Tag, contact_tag
 from .payload import contact_payload, encoded, written
 
-NUMBERED = ["workspace_id", "contact_id"]
 Revise = Callable[[Contact], Mapping[str, Any] | None]
 """Says of a contact, locked and as it is now, what it shall be: attributes to values, "tags" to names; None refuses."""
 
@@ -45,9 +44,9 @@ def create_many(
     returned is not in the session: read it, and load what you want to change.
     """
     given = drafting.given_now(workspace_id, rows)
-    fits = ahead and ahead.given.says_as(given)
-    drafts = ahead.drafts if ahead and fits else drafting.drafts(workspace_id, rows, given)
-    made = _write(workspace_id, drafts, given, actor)
+    fitting = ahead if ahead and ahead.given.says_as(given) else None
+    drafts = fitting.drafts if fitting else drafting.drafts(workspace_id, rows, given)
+    made = _write(workspace_id, drafts, given, actor, fitting)
     return [one.contact if one.contact.id in made else None for one in drafts]
 
 
@@ -130,38 +129,40 @@ def missing(ids: Collection[uuid.UUID], contacts: Collection[Contact]) -> list[u
     return list(set(ids) - {contact.id for contact in contacts})
 
 
-def _publish(workspace_id: uuid.UUID, event_type: EventType, news: Sequence[News], actor: str) -> None:
-    publish_many(workspace_id, event_type, news, partial(written, event_type), actor)
+def _publish(
+    workspace_id: uuid.UUID, event_type: EventType, news: Sequence[News], actor: str, known: Ready | None = None
+) -> None:
+    publish_many(workspace_id, event_type, news, partial(written, event_type), actor, known)
 
 
-def _write(workspace_id: uuid.UUID, drafts: Sequence[Draft], given: Given, actor: str) -> set[uuid.UUID]:
+def _write(
+    workspace_id: uuid.UUID, drafts: Sequence[Draft], given: Given, actor: str, ahead: Ahead | None = None
+) -> set[uuid.UUID]:
     """Write contacts with their tags, and tell of them. Returns the ids of those made: the others' contact IDs are
     taken."""
-    made = _insert(drafts, given)
+    drafted = [one.news for one in drafts]
+    made = _insert(drafts, given, ahead.contacts if ahead else drafting.as_rows(drafts))
     there = [one for one in drafts if one.contact.id in made]
     links = [{"contact_id": one.contact.id, "tag_id": tag.id} for one in there for tag in one.contact.tags]
     insert_many(contact_tag, links)
-    _publish(workspace_id, EventType.CREATED, [one.news for one in there], actor)
+    news = [one.news for one in there]
+    _publish(workspace_id, EventType.CREATED, news, actor, ahead.words if ahead and news == drafted else None)
     return made
 
 
-def _insert(drafts: Sequence[Draft], given: Given) -> set[uuid.UUID]:
+def _insert(drafts: Sequence[Draft], given: Given, rows: Ready | None) -> set[uuid.UUID]:
     """Write the rows; the database's unique constraint is the judge of contact IDs. Returns the ids of those made."""
     made: set[uuid.UUID] = set()
     waiting = drafts
     for _ in range(service.CREATE_TRIES):
-        rows = [{name: getattr(one.contact, name) for name in NAMES} for one in waiting]
-        made |= insert_new(TABLE, rows, _unless_taken)
+        made |= insert_new(TABLE, rows, [one.contact.id for one in waiting])
         waiting = [one for one in waiting if not (one.is_numbered or one.contact.id in made)]
         if not waiting:
             break
         for one in waiting:
             drafting.renumber(one, given)
+        rows = drafting.as_rows(waiting)
     return made
-
-
-def _unless_taken(new: Insert) -> Insert:
-    return new.on_conflict_do_nothing(index_elements=NUMBERED)
 
 
 def _wanted(contact: Contact, values: dict[str, Any], fields: Sequence[CustomField]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from sqlalchemy import Table
 
 from ..extensions import db, utcnow
 from ..ids import new_id
-from ..rows import insert_many
+from ..rows import Ready, insert, insert_many
 from . import lanes, words
 from .log_models import Mention
 from .models import MOST_CONTACTS, Event, EventType, Subject, Webhook, new_event_id
@@ -48,11 +48,17 @@ class Telling:
 
 
 def publish_many(
-    workspace_id: uuid.UUID, event_type: EventType, news: Sequence[News], write: Write, actor: str
+    workspace_id: uuid.UUID,
+    event_type: EventType,
+    news: Sequence[News],
+    write: Write,
+    actor: str,
+    known: Ready | None = None,
 ) -> None:
     """Record what happened to these contacts, each named once, and what is sent of it to whom, as `publish` does.
 
-    The caller holds the locks of the contacts. Some hundred at a time: what is written is held in memory meanwhile.
+    `known` are their words, if somebody has them ready. The caller holds the locks of the contacts. Some hundred at a
+    time: what is written is held in memory meanwhile.
     """
     if not news:
         return
@@ -71,10 +77,15 @@ def publish_many(
     if newcomers:
         lanes.enter_many(newcomers)
         insert_many(MENTION, _mentions(newcomers, now))
-    known_by = {one.about.contact_id: _texts(one.about) for one in news if one.about.known_by is not None}
-    words.remember_many(workspace_id, known_by)
+    insert(known or words_of(workspace_id, news))
     for webhook_id in {row["webhook_id"] for row, _ in newcomers}:
         ring_after_commit(webhook_id)
+
+
+def words_of(workspace_id: uuid.UUID, news: Sequence[News]) -> Ready | None:
+    """The words by which the log finds these contacts, ready to be inserted."""
+    known_by = {one.about.contact_id: _texts(one.about) for one in news if one.about.known_by is not None}
+    return words.known(workspace_id, known_by)
 
 
 def forecast(workspace_id: uuid.UUID, event_type: EventType, count: int) -> list[tuple[Webhook, int]]:

@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import aliased
 
 from ..extensions import db
-from ..rows import Insert, insert_many
+from ..rows import Insert, Ready, insert, ready
 from .log_models import SearchWord
 
 LONGEST = 64
@@ -45,14 +45,14 @@ _NUMBER = re.compile(r"[+(\d][\d\s()./-]*")
 
 def remember(workspace_id: uuid.UUID, contact_id: uuid.UUID, texts: Iterable[str]) -> None:
     """Let the contact be found by these texts, and still by those of before; one statement."""
-    remember_many(workspace_id, {contact_id: texts})
+    insert(known(workspace_id, {contact_id: texts}))
 
 
-def remember_many(workspace_id: uuid.UUID, known_by: Mapping[uuid.UUID, Iterable[str]]) -> None:
-    """Let each of these contacts be found by its texts, and still by those of before; one statement for all."""
+def known(workspace_id: uuid.UUID, known_by: Mapping[uuid.UUID, Iterable[str]]) -> Ready | None:
+    """What lets each of these contacts be found by its texts, and still by those of before, ready to be inserted."""
     pairs = [(contact_id, word) for contact_id, texts in known_by.items() for word in folded(texts)]
     rows = [{"contact_id": contact_id, "word": word, "workspace_id": workspace_id} for contact_id, word in pairs]
-    insert_many(WORD, rows, _unless_there)
+    return ready(WORD, rows, _unless_there)
 
 
 def _unless_there(new: Insert) -> Insert:

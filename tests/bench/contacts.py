@@ -19,6 +19,7 @@ from portal.contacts.keys import keys_of
 from portal.contacts.listing import _written
 from portal.contacts.models import Contact, contact_tag
 from portal.extensions import db, is_sqlite, limiter, utcnow
+from portal.rows import insert as write
 from portal.webhooks import words
 from tests.bench.log import LIMIT, Reader, fastest, postgres_urls, row
 from tests.conftest import PASSWORD, serving_postgres, serving_valkey, settings
@@ -129,8 +130,9 @@ def fill(space: uuid.UUID, count: int, owner: uuid.UUID, rare: uuid.UUID, common
         tags = [{"contact_id": one["id"], "tag_id": rare} for one in rows if one["city"] == "Rareville"]
         tags += [{"contact_id": one["id"], "tag_id": common} for one in rows[::3]]
         db.session.execute(insert(contact_tag), tags)
-        words.remember_many(space, {one["id"]: [f"{one['first_name']} {one['last_name']}", one["email"],
-                                                one["phone_number"], one["contact_id"]] for one in rows})  # fmt: skip
+        known_by = {one["id"]: [f"{one['first_name']} {one['last_name']}", one["email"], one["phone_number"],
+                                one["contact_id"]] for one in rows}  # fmt: skip
+        write(words.known(space, known_by))
         db.session.commit()
     if is_sqlite():
         db.session.execute(text("ANALYZE"))
