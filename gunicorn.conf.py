@@ -4,6 +4,7 @@ gunicorn itself loads nothing of the portal, only its workers do: what it would 
 as they use it, and one worker of its own is all that a small plan has.
 """
 
+import gc
 import logging
 import os
 import sys
@@ -65,6 +66,8 @@ def post_worker_init(worker: Any) -> None:
     if worker.age == 1:
         jobs.say_what_is_unchecked(worker.wsgi)
         announce_signup(worker.wsgi)
+    gc.collect()
+    gc.freeze()  # what is there now stays: nobody shall wait while it is looked through again
 
 
 def end(refusal: SystemExit) -> None:

@@ -16,8 +16,9 @@ from typing import IO
 
 from .config import BUSY_SECONDS
 
-CHECKPOINT_PAGES = 4000
-"""So long is the log of writes before they go to their places: what is written often goes there once."""
+CHECKPOINT_PAGES = 16_000
+"""So long, 64 MB, is the log of writes before they go to their places: what is written often goes there once, and it is
+rarely that a commit finds the disk busy with it."""
 LOOK_SECONDS = 0.0003, 0.001
 """Between two looks whether the lock is free."""
 POLITE_SECONDS = 0.25

@@ -30,7 +30,7 @@ from .planning import Plan, Planner, still_holds
 from .reading import Record, Unreadable
 
 MOST_ROWS = 199_999
-HELD_SECONDS, ON_SQLITE = 0.2, 0.08
+HELD_SECONDS, ON_SQLITE = 0.2, 0.04
 """For how long a slice may lock: the next one has as many rows as that allows. SQLite lets only one write at a time."""
 ABANDONED_AFTER, REFUSED_KEPT = timedelta(days=7), timedelta(days=30)
 """A file that was never imported is kept for so long, and refused rows after the end of their import."""
@@ -80,8 +80,8 @@ def work(import_id: str) -> None:
 
 
 def whole(rows: int, group: int) -> int:
-    """As many of these rows as fill groups of so many contacts, and one at least."""
-    return max(group, rows - rows % group)
+    """As many of these rows as fill groups of so many contacts, and half of one at least."""
+    return rows - rows % group if rows > group else max(rows, group // 2)
 
 
 def go_on(key: uuid.UUID, most: int = LARGEST_SLICE) -> float | None:

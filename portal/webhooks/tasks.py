@@ -11,7 +11,7 @@ from flask import current_app
 from sqlalchemy import delete
 
 from .. import jobs, mail
-from ..extensions import begin_reading, db, db_now, settle
+from ..extensions import begin_reading, begin_without_waiting, db, db_now, settle
 from ..pace import pace
 from . import engine, outbound, sendable, sentences
 from .lease import Lease, LeaseLost
@@ -197,6 +197,16 @@ def sweep(name: str, mend: bool = False) -> None:
     """
     if mend and (count := engine.mend()):
         log.error("%d deliveries waited behind nothing and are due now: please report this", count)
+    db.session.commit()
+    begin_reading()  # nobody waits for SQLite's write lock while this looks, and Redis answers
+    _ring_for_what_waits()
+    db.session.rollback()
+    begin_without_waiting()
+    db.session.merge(WorkerBeat(name=name, beaten_at=db_now()))
+    db.session.commit()
+
+
+def _ring_for_what_waits() -> None:
     for webhook_id in sendable.waiting_webhooks():
         jobs.bells().ring(webhook_id, jobs.DRAIN, SWEEP_KEY, SWEEP_SECONDS)
     jobs.bells().ring(NOBODY, jobs.ALARMS, ALARMS_KEY, MINUTE)
@@ -207,8 +217,6 @@ def sweep(name: str, mend: bool = False) -> None:
     for function, unfinished in jobs.UNFINISHED.items():
         for key in unfinished():
             jobs.bells().ring(key, function, SWEEP_KEY, SWEEP_SECONDS)
-    db.session.merge(WorkerBeat(name=name, beaten_at=db_now()))
-    db.session.commit()
 
 
 def leave(name: str) -> None:

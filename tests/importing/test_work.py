@@ -43,7 +43,8 @@ def test_slices_fill_the_groups_of_the_webhook_that_takes_most(wizard: Wizard, m
     assert wizard.made(key).stage == Stage.DONE
     assert [most for most in asked if most > 30 and most % 30] == []
     assert asked[0] == 30
-    assert [work.whole(*one) for one in ((100, 100), (199, 100), (90, 100), (250, 1))] == [100, 100, 100, 250]
+    cases = ((100, 100), (199, 100), (90, 100), (20, 100), (250, 1))
+    assert [work.whole(*one) for one in cases] == [100, 100, 90, 50, 250]
 
 
 @pytest.mark.parametrize("stage", [Stage.CHECKING, Stage.RUNNING])
