@@ -28,7 +28,7 @@ from portal import config, create_app
 from portal.accounts import passwords, second_step
 from portal.accounts import service as accounts
 from portal.accounts.models import Membership, Role, User
-from portal.extensions import Base, db
+from portal.extensions import Base, db, limiter
 from tests.turns import IS_THOROUGH
 
 PASSWORD = "correct horse battery staple"
@@ -284,6 +284,7 @@ def app(
     made.test_client_class = Browser
     with made.app_context():
         made.extensions["bells"].redis.flushall()
+        limiter._storage_dead = False  # from an earlier test, whose Redis was away
         yield made
         db.session.remove()
         db.engine.dispose()
