@@ -37,7 +37,7 @@ Nine columns, each row a new contact, {webhooks} webhooks that take {per_request
 them meanwhile; one `flask worker`. The second half of the rows is compared with the first by the time that each takes.
 Memory is the most that the worker process ever held. Saves are edits of one contact by HTTP, one after the other, timed
 from the request to the answer: alone are {saves} before the import, in an empty list, and as many after it, among all
-that came; the ratio is that of their p95 to that of those during the run.
+that came; the ratio is that of the p95 during the run to theirs.
 """
 
 
